@@ -77,6 +77,10 @@ export interface LanScanner {
   /** Asks known devices directly (unicast), which wakes phones that ignore broadcasts. Resolves with those that answered. */
   probe(network: string, targets: readonly Target[], signal: AbortSignal): Promise<LanSighting[]>;
   /** Overhears ARP, DHCP and mDNS until the signal aborts; absent where the capability is missing. */
-  listen?(networks: readonly string[], heard: (sighting: LanSighting) => void, signal: AbortSignal): Promise<void>;
+  listen?(
+    networks: readonly string[],
+    heard: (sighting: LanSighting) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
   close(): Promise<void>;
 }

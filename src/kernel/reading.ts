@@ -23,7 +23,9 @@ const seriesPattern = /^[a-z0-9_]+(\.[a-z0-9_]+)+$/;
 
 /** True for a dotted path of normalised nodes of at most 255 characters each (the file systems under Carbon). */
 export function isSeries(path: string): boolean {
-  return path.length <= 512 && seriesPattern.test(path) && path.split('.').every((node) => node.length <= 120);
+  return (
+    path.length <= 512 && seriesPattern.test(path) && path.split('.').every((node) => node.length <= 120)
+  );
 }
 
 /**

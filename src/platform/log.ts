@@ -16,8 +16,7 @@ export type LineCounts = Record<Level, number>;
 
 // A name from the network may carry line breaks or terminal escapes; neither may forge a log line.
 const printable = (text: string) =>
-  // oxlint-disable-next-line no-control-regex
-  text.replaceAll(/[\u0000-\u001F\u007F-\u009F\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /**
  * The one writer of log lines. Text: `ISO time|LEVEL|component|CODE|message key=value`.

@@ -48,7 +48,13 @@ export class Supervisor {
     const stop = new AbortController();
     const staleMs = driver.traits.cadence === 'push' ? undefined : driver.traits.cadence.everyMs * 3;
     const done = this.#keep(name, staleMs, stop.signal, (context) =>
-      driver.run(config, { ...context, emit: (signal: Signal) => { context.alive(); emit(signal); } }),
+      driver.run(config, {
+        ...context,
+        emit: (signal: Signal) => {
+          context.alive();
+          emit(signal);
+        },
+      }),
     );
     this.#running.set(name, { stop, done });
   }
@@ -97,7 +103,9 @@ export class Supervisor {
       if (signal.aborted) break;
       const remedy = failure instanceof LaresError ? failure.remedy : 'retry';
       if (remedy === 'fix-config') {
-        log.error(`${name} error: ${reason(failure)}; it waits until its settings change`, { error: failure });
+        log.error(`${name} error: ${reason(failure)}; it waits until its settings change`, {
+          error: failure,
+        });
         health.set(name, 'parked', reason(failure));
         return;
       }
@@ -120,6 +128,7 @@ export class Supervisor {
         }
       }
     }
-    health.set(name, 'off', 'stopped');
+    // A newer run of the same name may have taken over; its health is not ours to write.
+    if (this.#running.get(name) === undefined) health.set(name, 'off', 'stopped');
   }
 }

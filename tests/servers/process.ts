@@ -1,0 +1,102 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+/** True when the tests run as root, as they do in CI; servers then run as their package's own user. */
+export const isRoot = process.getuid?.() === 0;
+
+/** A TCP port of loopback that nobody uses at this moment. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** A folder of its own for one server, owned by `user` when we may give it away. */
+export function scratch(name: string, user?: string): { dir: string; remove: () => void } {
+  const dir = mkdtempSync(path.join(tmpdir(), `lares-${name}-`));
+  if (isRoot && user !== undefined) chownSync(dir, uid(user), gid(user));
+  return { dir, remove: () => rmSync(dir, { recursive: true, force: true, maxRetries: 3 }) };
+}
+
+const id = (flag: string, user: string) =>
+  Number(execFileSync('id', [flag, user], { encoding: 'utf8' }).trim());
+export const uid = (user: string): number => id('-u', user);
+export const gid = (user: string): number => id('-g', user);
+
+/** Debian's programs must see Debian's python3 first, not one that a version manager put before it. */
+export const systemPath = '/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Starts a program, as `user` when we are root. Its output is kept for the error message when it does not come up. */
+export function launch(
+  command: string,
+  args: readonly string[],
+  options: { user?: string | undefined; env?: Record<string, string>; cwd?: string } = {},
+): { child: ChildProcess; output: () => string } {
+  let output = '';
+  const as = isRoot && options.user !== undefined ? { uid: uid(options.user), gid: gid(options.user) } : {};
+  const child = spawn(command, args, {
+    ...as,
+    cwd: options.cwd,
+    env: { PATH: systemPath, LANG: 'C.UTF-8', ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const keep = (chunk: Buffer) => (output = (output + chunk.toString()).slice(-20_000));
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  child.on('error', (error) => (output += String(error)));
+  return { child, output: () => output };
+}
+
+/** Resolves once something listens on the port; rejects with `why()` after `timeoutMs`. */
+export async function untilListening(port: number, why: () => string, timeoutMs = 20_000): Promise<void> {
+  await until(
+    () => canConnect(port),
+    () => `nothing listens on ${port}: ${why()}`,
+    timeoutMs,
+  );
+}
+
+export function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve((socket.destroy(), true)));
+    socket.once('error', () => resolve(false));
+  });
+}
+
+/** Polls until the condition holds. The only way that tests wait: no bare sleeps. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  why: () => string = () => 'condition never held',
+  timeoutMs = 10_000,
+): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    if (await condition()) return;
+    if (performance.now() > end) throw new Error(`after ${timeoutMs} ms: ${why()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Ends a child and waits for it: SIGTERM, and SIGKILL after five seconds. */
+export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  const hard = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  await ended;
+  clearTimeout(hard);
+}
+
+/** The first of these programs that is installed; undefined when none is, so that a test can say what to install. */
+export function installed(...programs: string[]): string | undefined {
+  return programs.find((program) => existsSync(program));
+}
