@@ -17,11 +17,13 @@ export interface Problem {
 export type Reload = 'live' | 'restart';
 
 /** The `.meta()` of every setting in an area's `config.ts`. */
-export interface SettingMeta {
+// An alias, not an interface: zod's metadata wants an index signature, which only aliases get for free.
+// oxlint-disable-next-line typescript/consistent-type-definitions
+export type SettingMeta = {
   readonly title: string;
   readonly description: string;
   readonly unit?: string;
   readonly reload?: Reload;
   readonly secret?: boolean;
   readonly examples?: readonly unknown[];
-}
+};
