@@ -37,7 +37,7 @@ export function normaliseNode(name: string, fallback = 'unnamed'): string {
     .normalize('NFKD')
     .toLowerCase()
     .trim()
-    .replaceAll(/[\s-]+/g, '_')
+    .replaceAll(/\s+/g, '_')
     .replaceAll(/[^a-z0-9_]/g, '')
     .slice(0, 64);
   return node === '' ? fallback : node;

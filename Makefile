@@ -1,0 +1,42 @@
+# The front door. Every target installs what it needs first; nothing is downloaded except from npm and Debian.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+INSTALLED := node_modules/.lares-installed
+
+.PHONY: run demo test bench check install test-needs generate field help
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: install ## Start Lares: with ./lares.yaml if there is one, otherwise the demo house
+	@bin/lares run
+
+demo: install ## Start the demo house: simulated people, phones and Home Assistant
+	@bin/lares demo
+
+test: install test-needs check ## Everything that must hold: checks, tests against real servers, field suites
+	vitest run
+	@npm run --silent field
+
+check: install ## Format, lint, types, dead code and generated files; seconds, no servers
+	@npm run --silent check
+
+bench: install test-needs ## Benchmarks beside their rivals; prints tables, never fails on a figure
+	@for file in bench/*.ts; do echo "== $$file"; node $$file || exit 1; done
+
+generate: install ## Write the generated files: config reference, schema, dashboards
+	@npm run --silent generate
+
+field: install ## Field suites over ../shared/data (or DATA=DIR)
+	@npm run --silent field -- $(if $(DATA),--data $(DATA))
+
+test-needs:
+	@scripts/test-needs
+
+install: $(INSTALLED)
+
+# npm install against the committed lock, not npm ci: the registry lacks packages of other platforms and ci then refuses.
+$(INSTALLED): package.json package-lock.json
+	@echo "Installing packages from npm"
+	@npm install --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,170 @@
+import { expect, test } from 'vitest';
+import { defineDriver, type Context } from '#kernel/driver.ts';
+import { LaresError } from '#kernel/errors.ts';
+import { ManualClock } from './clock.ts';
+import { Health } from './health.ts';
+import { Logger } from './log.ts';
+import { backoff, Supervisor } from './supervisor.ts';
+
+type Run = (config: undefined, context: Context<number>) => Promise<void>;
+
+function setUp() {
+  const clock = new ManualClock(1_000);
+  const health = new Health(clock);
+  const lines: string[] = [];
+  const log = new Logger({
+    write: (line) => lines.push(line.split('|').slice(1).join('|')),
+    now: () => clock.now(),
+  });
+  return { clock, health, lines, supervisor: new Supervisor({ clock, log, health, random: () => 1 }) };
+}
+
+const driver = (run: Run, everyMs?: number) =>
+  defineDriver({
+    kind: 'fake',
+    title: 'Fake',
+    config: { parse: () => undefined },
+    example: undefined,
+    traits: { cadence: everyMs === undefined ? 'push' : { everyMs }, needs: [] },
+    run,
+  });
+
+const ignore = () => {};
+
+test('waits double from a second to a minute, with jitter between half and all of it', () => {
+  expect([0, 1, 2, 10].map((n) => [backoff(n, 0), backoff(n, 1)])).toEqual([
+    [500, 1_000],
+    [1_000, 2_000],
+    [2_000, 4_000],
+    [30_000, 60_000],
+  ]);
+});
+
+test('a source that keeps failing is tried again, ever more rarely', async () => {
+  const { clock, supervisor, health } = setUp();
+  const tries: number[] = [];
+  supervisor.start(
+    'plug',
+    driver(async () => {
+      tries.push(clock.monotonic());
+      throw new LaresError('UNREACHABLE', 'no answer');
+    }),
+    undefined,
+    ignore,
+  );
+  await clock.advance(16_000);
+  expect(tries).toEqual([0, 1_000, 3_000, 7_000, 15_000]);
+  expect(health.get('plug')).toMatchObject({ state: 'down', detail: 'no answer' });
+  await supervisor.stopAll();
+});
+
+test('a sign of life resets the waits and the health', async () => {
+  const { clock, supervisor, health } = setUp();
+  const tries: number[] = [];
+  supervisor.start(
+    'plug',
+    driver(async (_, { alive }) => {
+      tries.push(clock.monotonic());
+      if (tries.length === 3) alive('3 W');
+      if (tries.length === 4) return void (await new Promise(ignore));
+      throw new Error('no answer');
+    }),
+    undefined,
+    ignore,
+  );
+  await clock.advance(3_000);
+  expect(tries).toEqual([0, 1_000, 3_000]);
+  await clock.advance(1_000);
+  expect(tries).toEqual([0, 1_000, 3_000, 4_000]);
+  expect(health.get('plug')?.lastOk).toBe(4_000);
+});
+
+test('a wrong setting parks the source instead of hammering it, and says why', async () => {
+  const { clock, supervisor, health, lines } = setUp();
+  let tries = 0;
+  supervisor.start(
+    'homeassistant',
+    driver(async () => {
+      tries += 1;
+      throw new LaresError('AUTH_REFUSED', 'token refused; make a new one');
+    }),
+    undefined,
+    ignore,
+  );
+  await clock.advance(3_600_000);
+  expect([tries, health.get('homeassistant')?.state, lines]).toEqual([
+    1,
+    'parked',
+    [
+      'ERROR|homeassistant|AUTH_REFUSED|homeassistant error: token refused; make a new one; it waits until its settings change reason="token refused; make a new one"',
+    ],
+  ]);
+});
+
+test('a server that asks for patience gets it', async () => {
+  const { clock, supervisor } = setUp();
+  const tries: number[] = [];
+  supervisor.start(
+    'tado',
+    driver(async () => {
+      tries.push(clock.monotonic());
+      throw new LaresError('RATE_LIMITED', 'slow down', { retryAfterMs: 90_000 });
+    }),
+    undefined,
+    ignore,
+  );
+  await clock.advance(100_000);
+  expect(tries).toEqual([0, 90_000]);
+  await supervisor.stopAll();
+});
+
+test('a source that hangs is reported stale and does not delay another', async () => {
+  const { clock, supervisor, health } = setUp();
+  const got: number[] = [];
+  supervisor.start(
+    'hangs',
+    driver(async (_, { alive, signal }) => {
+      alive();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    }, 10_000),
+    undefined,
+    ignore,
+  );
+  supervisor.start(
+    'works',
+    driver(async (_, { emit, signal, clock: c }) => {
+      for (let n = 0; !signal.aborted; n += 1) {
+        emit(n);
+        await c.sleep(10_000, signal);
+      }
+    }, 10_000),
+    undefined,
+    (n) => got.push(n),
+  );
+  await clock.advance(45_000);
+  expect([got, health.get('hangs')?.state, health.get('works')?.state]).toEqual([
+    [0, 1, 2, 3, 4],
+    'degraded',
+    'ok',
+  ]);
+  await supervisor.stopAll();
+});
+
+test('starting under the same name replaces the running source', async () => {
+  const { clock, supervisor, health } = setUp();
+  const ended: string[] = [];
+  const run =
+    (name: string): Run =>
+    async (_, { signal, alive }) => {
+      alive(name);
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      ended.push(name);
+    };
+  supervisor.start('ha', driver(run('old')), undefined, ignore);
+  await clock.advance(10);
+  supervisor.start('ha', driver(run('new')), undefined, ignore);
+  await clock.advance(10);
+  expect([ended, health.get('ha')]).toMatchObject([['old'], { state: 'ok', detail: 'new' }]);
+  await supervisor.stopAll();
+  expect([ended, health.get('ha')?.state]).toEqual([['old', 'new'], 'off']);
+});
