@@ -24,9 +24,9 @@ export interface Context<Signal> {
   readonly signal: AbortSignal;
   readonly random: () => number;
   /** Reports what was observed. Counts as a sign of life for the staleness watch. */
-  emit(signal: Signal): void;
+  readonly emit: (signal: Signal) => void;
   /** Says that the source works although it has nothing to report: resets back-off and staleness. */
-  alive(detail?: string): void;
+  readonly alive: (detail?: string) => void;
 }
 
 /** Any validator with zod's `parse` will do; the kernel does not import zod. */
