@@ -80,13 +80,6 @@ export const houseMetrics: readonly HouseMetric[] = [
   },
 ];
 
-/** Names that no person may have: they are nodes of the house's own readings, or of the test readings. */
-export const reservedNames: readonly string[] = ['wifi', 'count_home', 'anyone_home', 'service'];
-
-export function isReservedName(person: string): boolean {
-  return reservedNames.includes(person) || person.startsWith('test_');
-}
-
 /** The readings of one instant, `view.at`: 4 · P + 3 of them, and the extras that are configured. */
 export function presenceReadings(
   view: PresenceView,

@@ -1,0 +1,2 @@
+export { createApp, openApi, serve, type RunningServer } from './server.ts';
+export type { HttpOptions, HttpPorts } from './ports.ts';

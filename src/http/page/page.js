@@ -1,0 +1,481 @@
+// The whole status page. Text from outside reaches the page only as text nodes: a host name cannot become markup.
+
+const dayMs = 86_400_000;
+const byId = (id) => document.getElementById(id);
+
+let presence;
+let health;
+let stays = [];
+let events = [];
+let suggestions = [];
+// The house may live in another time than the browser: a demo runs faster, a wrong clock is wrong.
+let skewMs = 0;
+const houseNow = () => Date.now() + skewMs;
+const opened = new Set();
+
+/** Makes an element; `props` are attributes, children are nodes or text. */
+function el(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) if (value !== undefined) node.setAttribute(name, value);
+  node.append(...children.filter((child) => child !== undefined));
+  return node;
+}
+
+function svg(tag, props = {}, ...children) {
+  const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(props)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+const clockTime = (at) =>
+  new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
+
+/** `08:41`, with the weekday when it was not today, with the date when it was not this week. */
+function moment(iso) {
+  const at = new Date(iso);
+  const now = new Date(houseNow());
+  if (at.toDateString() === now.toDateString()) return clockTime(at);
+  const near = Math.abs(now - at) < 6 * dayMs;
+  const day = near ? { weekday: 'short' } : { day: 'numeric', month: 'short' };
+  return `${at.toLocaleDateString([], day)} ${clockTime(at)}`;
+}
+
+function ago(iso) {
+  const seconds = Math.max(0, Math.round((houseNow() - Date.parse(iso)) / 1000));
+  if (seconds < 5) return 'now';
+  if (seconds < 90) return `${seconds} s ago`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 129_600) return `${Math.round(seconds / 3600)} h ago`;
+  return `${Math.round(seconds / 86_400)} days ago`;
+}
+
+/** An age that keeps counting without being drawn anew. */
+const age = (iso) =>
+  el('time', { datetime: iso, 'data-ago': '', title: new Date(iso).toLocaleString() }, ago(iso));
+
+function listed(names) {
+  if (names.length < 2) return names.join('');
+  return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}
+
+const many = (n, one, more) => `${n} ${n === 1 ? one : more}`;
+
+/** Replaces what a list shows, keeping rows whose content did not change, and the keyboard focus. */
+function draw(parent, rows) {
+  const old = new Map([...parent.children].map((node) => [node.dataset.key, node]));
+  const nodes = rows.map(({ key, print, make }) => {
+    const before = old.get(key);
+    if (before !== undefined && before.dataset.print === print) return before;
+    const node = make();
+    node.dataset.key = key;
+    node.dataset.print = print;
+    if (before?.contains(document.activeElement)) node.dataset.refocus = '';
+    return node;
+  });
+  if (nodes.length === parent.children.length && nodes.every((node, i) => node === parent.children[i]))
+    return;
+  parent.replaceChildren(...nodes);
+  const focus = parent.querySelector('[data-refocus]');
+  if (focus === null) return;
+  delete focus.dataset.refocus;
+  focus.querySelector('summary, a, button')?.focus({ preventScroll: true });
+}
+
+const stateOrder = { home: 0, unknown: 1, away: 2 };
+const stateWords = { home: 'Home', away: 'Away', unknown: 'Not known' };
+const sourceNames = {
+  wifi: 'Wi-Fi',
+  homeassistant: 'Home Assistant',
+  tado: 'Tado',
+  graphite: 'Graphite',
+  mqtt: 'MQTT',
+  store: 'Database',
+};
+const pretty = (name) =>
+  sourceNames[name] ?? name.charAt(0).toUpperCase() + name.slice(1).replaceAll('_', ' ');
+
+function headline() {
+  const { people } = presence;
+  if (people.length === 0) return 'Nobody is configured yet';
+  const home = people.filter((p) => p.state === 'home').map((p) => p.name);
+  if (home.length === 0)
+    return people.every((p) => p.state === 'away') ? 'Nobody is home' : 'Nobody is known to be home';
+  if (home.length === people.length && home.length > 1) return 'Everybody is home';
+  return `${listed(home)} ${home.length === 1 ? 'is' : 'are'} home`;
+}
+
+function summary() {
+  if (presence.people.length === 0) return 'Tell Lares about your people with `lares init`.';
+  const parts = [
+    `${presence.count_home} of ${many(presence.people.length, 'person', 'people')}`,
+    many(presence.devices_present, 'device on the network', 'devices on the network'),
+  ];
+  if (presence.guests > 0) parts.push(many(presence.guests, 'guest', 'guests'));
+  return parts.join(' · ');
+}
+
+function personCard(person) {
+  const percent = Math.round(person.probability * 100);
+  const strongest = person.evidence[0];
+  const fill = el('i');
+  // A style attribute would be refused by the content policy; the style object is not.
+  fill.style.width = `${percent}%`;
+  const meter = el(
+    'div',
+    {
+      class: 'meter',
+      role: 'meter',
+      'aria-label': 'Probability of being home',
+      'aria-valuemin': '0',
+      'aria-valuemax': '100',
+      'aria-valuenow': String(percent),
+    },
+    fill,
+  );
+  const since = person.since === null ? '' : ` since ${moment(person.since)}`;
+  const why =
+    strongest === undefined
+      ? el('p', { class: 'why' }, 'No evidence yet')
+      : el(
+          'details',
+          { class: 'why' },
+          el('summary', {}, el('span', { class: 'text' }, ...said(strongest))),
+          el('ul', {}, ...person.evidence.slice(0, 8).map((e) => el('li', {}, ...said(e)))),
+        );
+  if (why.tagName === 'DETAILS') {
+    why.open = opened.has(person.person);
+    why.addEventListener('toggle', () => opened[why.open ? 'add' : 'delete'](person.person));
+  }
+  return el(
+    'li',
+    { class: 'person', 'data-person': person.person, 'data-state': person.state },
+    el('span', { class: 'face', 'aria-hidden': 'true' }, [...person.name][0]?.toUpperCase() ?? '?'),
+    el(
+      'div',
+      { class: 'who' },
+      el('h3', {}, person.name),
+      el('p', {}, el('span', { class: 'word' }, stateWords[person.state]), since),
+    ),
+    el('div', { class: 'belief' }, meter, el('span', {}, `${percent} %`)),
+    why,
+    person.conflict === null ? undefined : el('p', { class: 'conflict' }, person.conflict),
+  );
+}
+
+const said = (evidence) => [
+  el('span', { class: 'source' }, pretty(evidence.source)),
+  ` ${evidence.text} · `,
+  age(evidence.at),
+];
+
+function drawPeople() {
+  // Written only when it changed, or a screen reader would repeat it.
+  const title = headline();
+  if (byId('headline').textContent !== title) byId('headline').textContent = title;
+  byId('summary').textContent = summary();
+  document.title = `${title} · Lares`;
+  const people = presence.people.toSorted((a, b) => stateOrder[a.state] - stateOrder[b.state]);
+  draw(
+    byId('people'),
+    people.map((person) => ({
+      key: person.person,
+      print: JSON.stringify([person, person.since === null ? '' : moment(person.since)]),
+      make: () => personCard(person),
+    })),
+  );
+}
+
+/** Instants of round local hours within the last 24 h, each with its share of the way. */
+function hours(from, to) {
+  const marks = [];
+  const at = new Date(from);
+  at.setMinutes(0, 0, 0);
+  for (at.setHours(at.getHours() + 1); at < to; at.setHours(at.getHours() + 1))
+    if (at.getHours() % 3 === 0) marks.push({ at: at.getTime(), share: (at - from) / (to - from) });
+  return marks;
+}
+
+function drawDay() {
+  const { people } = presence;
+  byId('day').hidden = people.length === 0;
+  const to = houseNow();
+  const from = to - dayMs;
+  const marks = hours(from, to);
+  const x = (at) => ((Math.min(Math.max(at, from), to) - from) / dayMs) * 1440;
+  const rows = people.flatMap((person) => {
+    const mine = stays.filter((stay) => stay.person === person.person);
+    const words = mine.map(
+      (s) =>
+        `${stateWords[s.state].toLowerCase()} ${moment(s.from)} to ${s.to === null ? 'now' : moment(s.to)}`,
+    );
+    const bars = mine.map((stay) => {
+      const start = x(Date.parse(stay.from));
+      const end = x(stay.to === null ? to : Date.parse(stay.to));
+      const bar = svg('rect', {
+        class: `stay-${stay.state}`,
+        x: start,
+        y: 0,
+        width: Math.max(end - start, 1.5),
+        height: 20,
+      });
+      bar.append(
+        svg(
+          'title',
+          {},
+          `${stateWords[stay.state]}, ${moment(stay.from)} to ${stay.to === null ? 'now' : moment(stay.to)}`,
+        ),
+      );
+      return bar;
+    });
+    const lines = marks.map(({ share }) =>
+      svg('line', {
+        x1: share * 1440,
+        x2: share * 1440,
+        y1: 0,
+        y2: 20,
+        'vector-effect': 'non-scaling-stroke',
+      }),
+    );
+    const strip = svg(
+      'svg',
+      {
+        viewBox: '0 0 1440 20',
+        preserveAspectRatio: 'none',
+        role: 'img',
+        'aria-label': `${person.name}: ${words.length === 0 ? 'nothing known' : words.join(', ')}`,
+      },
+      ...bars,
+      ...lines,
+    );
+    return [el('span', { class: 'name', title: person.name }, person.name), strip];
+  });
+  const labels = marks
+    .filter(({ share }) => share > 0.02 && share < 0.93)
+    .map(({ at, share }) => {
+      const label = el('span', { class: new Date(at).getHours() % 6 === 0 ? '' : 'minor' }, clockTime(at));
+      label.style.left = `${share * 100}%`;
+      return label;
+    });
+  const end = el('span', {}, 'now');
+  end.style.left = '100%';
+  byId('strips').replaceChildren(
+    ...rows,
+    el('div', { class: 'axis', 'aria-hidden': 'true' }, ...labels, end),
+  );
+}
+
+const partWords = {
+  off: 'off',
+  starting: 'starting',
+  ok: 'works',
+  degraded: 'weak',
+  down: 'down',
+  parked: 'waits for you',
+};
+
+function partRow(part) {
+  const sink = health.sinks.find((s) => s.name === part.name);
+  const figures =
+    sink === undefined
+      ? undefined
+      : el(
+          'p',
+          { class: 'detail' },
+          `${sink.sent_total.toLocaleString()} readings delivered to ${sink.target}`,
+          sink.backlog > 0 ? `, ${sink.backlog.toLocaleString()} wait` : '',
+        );
+  return el(
+    'li',
+    { 'data-state': part.state, 'data-part': part.name },
+    el('span', { class: 'dot', 'aria-hidden': 'true' }),
+    el('span', { class: 'label' }, pretty(part.name)),
+    el('span', { class: 'word' }, partWords[part.state]),
+    part.detail === '' ? undefined : el('p', { class: 'detail' }, part.detail),
+    figures,
+  );
+}
+
+const partOrder = { parked: 0, down: 1, degraded: 2, starting: 3, ok: 4, off: 5 };
+
+function drawParts() {
+  const parts = health.components.toSorted((a, b) => partOrder[a.state] - partOrder[b.state]);
+  const rows = parts.map((part) => ({
+    key: part.name,
+    print: JSON.stringify([part.state, part.detail, health.sinks.find((s) => s.name === part.name)]),
+    make: () => partRow(part),
+  }));
+  const none = { key: '-', print: '', make: () => el('li', { class: 'empty' }, 'Nothing is configured yet') };
+  draw(byId('parts'), rows.length === 0 ? [none] : rows);
+  byId('version').textContent =
+    `Lares ${health.version} on Node ${health.node.replace('v', '')}, up since ${moment(health.started_at)}`;
+}
+
+function drawAttention() {
+  const parts = health.components
+    .filter((part) => ['parked', 'down', 'degraded'].includes(part.state))
+    .map((part) => ({
+      key: `part ${part.name}`,
+      print: JSON.stringify(part),
+      make: () =>
+        el(
+          'li',
+          {},
+          el('b', {}, pretty(part.name)),
+          ` ${partWords[part.state]}: ${part.detail} `,
+          el('span', { class: 'when' }, 'since ', moment(part.since)),
+        ),
+    }));
+  const dropped = health.sinks
+    .filter((sink) => sink.dropped_total > 0)
+    .map((sink) => ({
+      key: `dropped ${sink.name}`,
+      print: String(sink.dropped_total),
+      make: () =>
+        el(
+          'li',
+          {},
+          el('b', {}, pretty(sink.name)),
+          ` gave up ${sink.dropped_total.toLocaleString()} readings because too many waited`,
+        ),
+    }));
+  const open = suggestions
+    .filter((s) => s.status === 'open')
+    .map((s) => ({
+      key: `suggestion ${s.id}`,
+      print: JSON.stringify(s),
+      make: () =>
+        el(
+          'li',
+          {},
+          el('b', {}, s.mac),
+          ` is probably a device of ${s.person} (${Math.round(s.confidence * 100)} %); decide with `,
+          el('code', {}, 'lares presence suggestions'),
+        ),
+    }));
+  const rows = [...parts, ...dropped, ...open];
+  byId('attention').hidden = rows.length === 0;
+  draw(byId('attention-list'), rows);
+}
+
+const nameOf = (subject) => {
+  const [kind, id = ''] = [subject.slice(0, subject.indexOf(':')), subject.slice(subject.indexOf(':') + 1)];
+  return kind === 'person' ? (presence?.people.find((p) => p.person === id)?.name ?? id) : id || subject;
+};
+
+const eventWords = {
+  'presence.arrived': (name) => `${name} came home`,
+  'presence.left': (name) => `${name} left`,
+  'presence.away': (name) => `${name} is away`,
+  'device.discovered': (name) => `New device ${name}`,
+};
+
+function drawEvents() {
+  const rows = events.slice(0, 10).map((event) => ({
+    key: event.id,
+    print: moment(event.at),
+    make: () => {
+      const because = event.evidence[0];
+      return el(
+        'li',
+        {},
+        el('time', { datetime: event.at, title: new Date(event.at).toLocaleString() }, moment(event.at)),
+        el(
+          'span',
+          { class: 'what' },
+          eventWords[event.kind]?.(nameOf(event.subject)) ??
+            `${event.kind.replaceAll(/[._]/g, ' ')}: ${nameOf(event.subject)}`,
+        ),
+        because === undefined
+          ? undefined
+          : el('span', { class: 'because' }, `${pretty(because.source)}: ${because.text}`),
+      );
+    },
+  }));
+  const none = { key: '-', print: '', make: () => el('li', { class: 'empty' }, 'Nothing yet') };
+  draw(byId('events'), rows.length === 0 ? [none] : rows);
+}
+
+async function ask(path) {
+  const reply = await fetch(path);
+  if (!reply.ok) throw new Error(`${path}: ${reply.status}`);
+  return reply.json();
+}
+
+/** What the stream does not carry: the past. A part that fails leaves the rest of the page alone. */
+async function refresh() {
+  const [history, journal, open, detail] = await Promise.allSettled([
+    ask('/api/presence/history'),
+    ask('/api/events?limit=10'),
+    ask('/api/presence/suggestions'),
+    ask('/health/detailed'),
+  ]);
+  if (history.status === 'fulfilled') stays = history.value.stays;
+  if (journal.status === 'fulfilled') events = journal.value.events;
+  if (open.status === 'fulfilled') suggestions = open.value.suggestions;
+  if (detail.status === 'fulfilled') health = detail.value;
+  drawAll();
+}
+
+function drawAll() {
+  if (presence !== undefined) {
+    drawPeople();
+    drawDay();
+  }
+  if (health !== undefined) {
+    drawParts();
+    drawAttention();
+  }
+  drawEvents();
+}
+
+function live(state, text) {
+  byId('live').dataset.state = state;
+  byId('live-text').textContent = text;
+}
+
+let asking;
+/** Several changes in one moment ask once. */
+function refreshSoon() {
+  asking ??= setTimeout(() => {
+    asking = undefined;
+    void refresh();
+  }, 200);
+}
+
+const stream = new EventSource('/api/stream');
+stream.addEventListener('open', () => {
+  live('live', 'Live');
+  refreshSoon();
+});
+stream.addEventListener('error', () =>
+  live(
+    'lost',
+    presence === undefined ? 'No answer; trying again' : `Connection lost; as of ${moment(presence.at)}`,
+  ),
+);
+stream.addEventListener('presence', (message) => {
+  presence = JSON.parse(message.data);
+  skewMs = Date.parse(presence.at) - Date.now();
+  byId('main').removeAttribute('aria-busy');
+  drawPeople();
+});
+stream.addEventListener('health', (message) => {
+  health = JSON.parse(message.data);
+  drawParts();
+  drawAttention();
+});
+stream.addEventListener('event', (message) => {
+  const event = JSON.parse(message.data);
+  if (!events.some((e) => e.id === event.id)) events = [event, ...events];
+  drawEvents();
+  refreshSoon();
+});
+
+setInterval(() => {
+  for (const node of document.querySelectorAll('[data-ago]')) {
+    const text = ago(node.getAttribute('datetime'));
+    if (node.textContent !== text) node.textContent = text;
+  }
+}, 1000);
+setInterval(() => void refresh(), 30_000);

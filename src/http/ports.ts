@@ -1,0 +1,35 @@
+import type { HouseEvent } from '#kernel/event.ts';
+import type { Log } from '#kernel/driver.ts';
+import type { HealthReport } from '#platform/health.ts';
+import type { HouseStats } from '#platform/stats.ts';
+import type { PresencePort } from '#presence/index.ts';
+import type { EventQuery, ReadingLog } from '#store/model.ts';
+
+/** What the server needs of the house; the app wires it. All instants are epoch ms. */
+export interface HttpPorts {
+  /** Wall clock of the house; in a sped-up demo it runs faster than the machine's. */
+  now(): number;
+  readonly log: Log;
+  readonly presence: PresencePort;
+  readonly events: {
+    list(query: EventQuery): Promise<readonly HouseEvent[]>;
+    /** Called for every new event. Returns a function that unsubscribes. */
+    onEvent(listener: (event: HouseEvent) => void): () => void;
+  };
+  readonly readings: Pick<ReadingLog, 'chart' | 'series'>;
+  readonly health: { report(): HealthReport };
+  stats(): HouseStats;
+  /** The text of `/metrics`. */
+  metrics(): string | Promise<string>;
+}
+
+export interface HttpOptions {
+  /** A loopback address or `localhost`. */
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Names besides `localhost` under which a browser may ask, for a tunnel of the household's own. */
+  readonly allowedHosts?: readonly string[];
+  /** Milliseconds of real time between two signs of life on an idle stream; 15 s unless told. */
+  readonly heartbeatMs?: number;
+}

@@ -1,0 +1,72 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { errorBody, toEventBody } from '#platform/wire.ts';
+import { toPresenceBody } from '#presence/index.ts';
+import type { HttpPorts } from '../ports.ts';
+import { frame, mostClients, Stream } from '../stream.ts';
+import { toDetailedHealth } from './health.ts';
+
+// Health has no bell of its own; one comparison a second is cheaper than it is late.
+const healthWatchMs = 1_000;
+// Between transitions probabilities drift; a page need not show that faster than the house ticks.
+const presenceWatchMs = 5_000;
+
+/** `/api/stream`: snapshots of presence and health as they change, and every journal event. */
+export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPluginAsyncZod {
+  return async (app) => {
+    const stream = new Stream();
+    const life = new DisposableStack();
+    app.addHook('onListen', async () => {
+      life.defer(ports.presence.onChange((view) => stream.send('presence', toPresenceBody(view))));
+      life.defer(ports.events.onEvent((event) => stream.publish('event', toEventBody(event))));
+      const beat = setInterval(() => stream.heartbeat(), heartbeatMs).unref();
+      life.defer(() => clearInterval(beat));
+      let told = '';
+      const watch = setInterval(() => {
+        if (stream.clients === 0) return;
+        const health = toDetailedHealth(ports);
+        const now = JSON.stringify([health.status, health.components, health.sinks.map((s) => s.connected)]);
+        if (now !== told) stream.send('health', health);
+        told = now;
+      }, healthWatchMs).unref();
+      life.defer(() => clearInterval(watch));
+      const drift = setInterval(() => {
+        if (stream.clients > 0) stream.send('presence', toPresenceBody(ports.presence.view()));
+      }, presenceWatchMs).unref();
+      life.defer(() => clearInterval(drift));
+    });
+    // An open stream would hold up the closing of the server for ever.
+    app.addHook('preClose', async () => {
+      life.dispose();
+      stream.close();
+    });
+    app.get(
+      '/api/stream',
+      {
+        exposeHeadRoute: false,
+        schema: {
+          tags: ['live'],
+          summary: 'Server-sent events: presence and health as they change, and every journal event',
+          produces: ['text/event-stream'],
+          headers: z.object({ 'last-event-id': z.string().max(60).optional() }),
+          response: { 503: errorBody },
+        },
+      },
+      (request, reply) => {
+        if (stream.clients >= mostClients) {
+          reply.code(503).header('retry-after', '10');
+          return { code: 'RATE_LIMITED', message: `${mostClients} pages listen already; close some` };
+        }
+        reply.header('content-type', 'text/event-stream; charset=utf-8');
+        const headers = reply.getHeaders();
+        reply.hijack();
+        reply.raw.writeHead(200, headers as Record<string, string>);
+        stream.join(reply.raw, request.headers['last-event-id'], [
+          frame('presence', toPresenceBody(ports.presence.view())),
+          frame('health', toDetailedHealth(ports)),
+        ]);
+        return undefined;
+      },
+    );
+  };
+}

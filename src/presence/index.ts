@@ -1,0 +1,24 @@
+export * from './model.ts';
+export {
+  defaultPrefix,
+  extras,
+  houseMetrics,
+  personMetrics,
+  presenceReadings,
+  type Extra,
+} from './metrics.ts';
+export {
+  deviceBody,
+  historyBody,
+  personBody,
+  personDetailBody,
+  presenceBody,
+  presenceRoutes,
+  span,
+  suggestionBody,
+  toPresenceBody,
+  type OwnedDevice,
+  type PresencePort,
+} from './http.ts';
+export { presencePort } from './port.ts';
+export { staysOf, type Stay } from './stays.rules.ts';
