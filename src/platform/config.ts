@@ -1,0 +1,50 @@
+import * as z from 'zod';
+import { levels } from './log.ts';
+
+const timeZone = z.string().refine(
+  (zone) => {
+    try {
+      return new Intl.DateTimeFormat('en', { timeZone: zone }) !== undefined;
+    } catch {
+      return false;
+    }
+  },
+  { error: 'expected a time zone like Europe/London' },
+);
+
+/** The top-level section `home`. */
+export const homeConfig = z
+  .strictObject({
+    name: z
+      .string()
+      .min(1)
+      .default('Home')
+      .meta({ title: 'Name', description: 'What pages call this home', reload: 'live' }),
+    time_zone: timeZone.optional().meta({
+      title: 'Time zone',
+      description: 'IANA name; the time zone of the machine unless given',
+      reload: 'restart',
+      examples: ['Europe/London'],
+    }),
+  })
+  .prefault({})
+  .meta({ title: 'Home', description: 'The home itself' });
+
+/** The top-level section `log`. */
+export const logConfig = z
+  .strictObject({
+    level: z
+      .enum(levels)
+      .default('info')
+      .meta({ title: 'Level', description: 'Lines below this level are not written', reload: 'live' }),
+    format: z
+      .enum(['text', 'json'])
+      .default('text')
+      .meta({
+        title: 'Format',
+        description: 'text: time|LEVEL|component|CODE|message; json: one object a line',
+        reload: 'live',
+      }),
+  })
+  .prefault({})
+  .meta({ title: 'Log', description: 'What is written to standard output' });
