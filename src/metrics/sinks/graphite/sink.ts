@@ -1,0 +1,375 @@
+import type { Clock, Log } from '#kernel/driver.ts';
+import { LaresError, reason } from '#kernel/errors.ts';
+import type { Batch, Sink } from '#kernel/reading.ts';
+import { systemClock } from '#platform/clock.ts';
+import type { Health } from '#platform/health.ts';
+import type { ReadingLog, StateStore } from '#store/model.ts';
+import type { GraphiteConfig } from '../../config.ts';
+import { audit, type AuditReport } from './audit.ts';
+import { excess, pointsIn, ticksIn } from './backlog.ts';
+import { encode } from './codec.ts';
+import { deliver, named, Sentinel } from './receipt.ts';
+import {
+  chunkPoints,
+  doubtfulMs,
+  Ledger,
+  nextPace,
+  slowestPace,
+  type Range,
+  type SavedLedger,
+} from './rules.ts';
+
+export interface GraphiteIo {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly health: Pick<Health, 'set'>;
+  /** The spool: every tick is in it before it is offered here. */
+  readonly readings: Pick<ReadingLog, 'range' | 'count'>;
+  readonly state: Pick<StateStore, 'get' | 'set'>;
+  /** How long the store keeps raw readings; older ones cannot be replayed. */
+  readonly spoolMaxAgeMs?: number;
+}
+
+/** Counters since the start, and gauges. Points are lines; times are milliseconds. */
+export interface GraphiteStats {
+  readonly state: 'starting' | 'up' | 'down';
+  readonly sentPoints: number;
+  readonly sentBatches: number;
+  readonly failedBatches: number;
+  readonly replayedPoints: number;
+  readonly droppedPoints: number;
+  readonly backlogPoints: number;
+  readonly oldestAgeMs: number;
+  /** How often Carbon closed the connection that watches it, or came back after an outage. */
+  readonly reconnects: number;
+  readonly lastSendMs: number;
+  /** Age of the newest tick that Carbon confirmed; 0 before the first. */
+  readonly lagMs: number;
+  /** Series that Carbon confirmed but does not show; only with a render URL. */
+  readonly missingSeries: number;
+}
+
+export const stateKey = 'metrics.graphite';
+const name = 'graphite';
+const windowMs = 600_000;
+const housekeepingMs = 60_000;
+const auditMs = 600_000;
+const flushMs = 2_000;
+const databasePauseMs = 5_000;
+const defaultMaxAgeMs = (7 * 24 - 1) * 3_600_000;
+
+const tickOf = ({ at }: Batch): Range => ({ from: at, to: at + 1 });
+
+/**
+ * Delivers every tick to Carbon: the live one first, then what was missed, in order and paced, straight from the
+ * store. A tick counts as delivered by a receipt only (see `deliver`), and what was delivered within the replay
+ * window is sent again whenever Carbon was away.
+ */
+export class GraphiteSink implements Sink {
+  readonly name = name;
+  readonly #config: GraphiteConfig;
+  readonly #io: GraphiteIo;
+  readonly #sentinel: Sentinel;
+  readonly #counts = {
+    sentPoints: 0,
+    sentBatches: 0,
+    failedBatches: 0,
+    replayedPoints: 0,
+    droppedPoints: 0,
+    reconnects: 0,
+  };
+  #ledger: Ledger | undefined;
+  #live: Batch | undefined;
+  /** Ticks read ahead for replay, and where they start. */
+  #window: { ticks: Batch[]; range: Range } | undefined;
+  #state: GraphiteStats['state'] = 'starting';
+  #downSince = 0;
+  #lastError = '';
+  #backlogPoints = 0;
+  #replayedSince = 0;
+  #lastSendMs = 0;
+  #newestConfirmed: number | undefined;
+  #lastAudit: AuditReport | undefined;
+  #pace: number;
+  /** Monotonic ms of the real clock before which no replay chunk leaves. */
+  #notBefore = 0;
+  #bell = Promise.withResolvers<void>();
+
+  constructor(config: GraphiteConfig, io: GraphiteIo) {
+    this.#config = config;
+    this.#io = io;
+    this.#pace = config.pace_points_per_second;
+    this.#sentinel = new Sentinel(config, () => this.#gone());
+  }
+
+  offer(batch: Batch): void {
+    // Only the newest tick is live; one that had to wait becomes backlog, so that cycles never overlap.
+    if (this.#live !== undefined) this.#ledger?.missed(tickOf(this.#live));
+    this.#ledger?.offered(batch.at);
+    this.#live = batch;
+    this.#bell.resolve();
+  }
+
+  stats(): GraphiteStats {
+    const now = this.#io.clock.now();
+    const oldest = this.#ledger?.oldest?.from;
+    return {
+      ...this.#counts,
+      state: this.#state,
+      backlogPoints: this.#backlogPoints,
+      oldestAgeMs: oldest === undefined || this.#backlogPoints === 0 ? 0 : Math.max(0, now - oldest),
+      lastSendMs: this.#lastSendMs,
+      lagMs: this.#newestConfirmed === undefined ? 0 : Math.max(0, now - this.#newestConfirmed),
+      missingSeries: this.#lastAudit?.missingSeries.length ?? 0,
+    };
+  }
+
+  /** Sends until the signal aborts; then tries for at most 2 s to send the last tick, and keeps the ledger. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, health, state } = this.#io;
+    health.set(name, 'starting', `connecting to ${named(this.#config)}`);
+    const saved = await state.get<SavedLedger>(stateKey).catch(() => undefined);
+    this.#ledger = new Ledger(this.#config.replay_minutes * 60_000, clock.now(), saved);
+    if (this.#live !== undefined) this.#ledger.offered(this.#live.at);
+    await this.#recount();
+    signal.addEventListener('abort', () => this.#bell.resolve(), { once: true });
+    const loop = this.#loop(this.#ledger, signal);
+    void this.#housekeeping(signal);
+    if (this.#config.render_url !== undefined) void this.#audits(this.#config.render_url, signal);
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await Promise.race([loop, systemClock.sleep(flushMs)]);
+    this.#sentinel.close();
+    await this.#persist();
+    health.set(name, 'off', 'stopped');
+  }
+
+  async #loop(ledger: Ledger, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#bell = Promise.withResolvers();
+      if (this.#live !== undefined) await this.#sendLive(ledger, this.#config.timeout_seconds * 1000);
+      else if (this.#state === 'up' && ledger.oldest !== undefined) await this.#replay(ledger);
+      else await this.#bell.promise;
+    }
+    if (this.#live !== undefined) await this.#sendLive(ledger, flushMs);
+  }
+
+  async #sendLive(ledger: Ledger, timeoutMs: number): Promise<void> {
+    const batch = this.#live!;
+    this.#live = undefined;
+    const { payload, points } = encode([batch]);
+    if (points === 0) return ledger.drop(tickOf(batch));
+    try {
+      const tookMs = await this.#confirm(payload, timeoutMs);
+      ledger.delivered(tickOf(batch), this.#io.clock.monotonic());
+      if (tookMs > doubtfulMs) ledger.missed(tickOf(batch));
+    } catch (error) {
+      ledger.missed(tickOf(batch));
+      this.#backlogPoints += points;
+      await this.#failed(error);
+      return;
+    }
+    this.#counts.sentBatches += 1;
+    this.#counts.sentPoints += points;
+    this.#newestConfirmed = batch.at;
+    const target = named(this.#config);
+    this.#io.log.info(`Successfully sent ${points} metrics (Sent ${points} metrics to Graphite ${target})`);
+    await this.#works(ledger);
+  }
+
+  /** One paced chunk of what is missing, oldest first. */
+  async #replay(ledger: Ledger): Promise<void> {
+    const waitMs = this.#notBefore - systemClock.monotonic();
+    if (waitMs > 0) {
+      await Promise.race([systemClock.sleep(waitMs), this.#bell.promise]);
+      return;
+    }
+    const window = (this.#window ??= await this.#readAhead(ledger));
+    if (window === undefined) return;
+    const chunk = take(window.ticks);
+    const done = window.ticks.length === chunk.length;
+    const range = { from: window.range.from, to: done ? window.range.to : chunk.at(-1)!.at + 1 };
+    const { payload, points } = encode(chunk);
+    try {
+      const tookMs = points === 0 ? 0 : await this.#confirm(payload, this.#config.timeout_seconds * 1000);
+      const good = tookMs <= doubtfulMs || this.#pace <= slowestPace;
+      this.#adapt(points, tookMs, good);
+      if (!good) return;
+      ledger.delivered(range, this.#io.clock.monotonic());
+      this.#window = done
+        ? undefined
+        : { ticks: window.ticks.slice(chunk.length), range: { from: range.to, to: window.range.to } };
+    } catch (error) {
+      this.#adapt(points, 0, false);
+      await this.#failed(error);
+      return;
+    }
+    this.#counts.replayedPoints += points;
+    this.#replayedSince += points;
+    this.#backlogPoints = Math.max(0, this.#backlogPoints - points);
+    if (ledger.oldest !== undefined) return;
+    this.#backlogPoints = 0;
+    if (this.#replayedSince > 0) this.#io.log.info(`graphite replay finished: ${this.#replayedSince} points`);
+    this.#replayedSince = 0;
+    await this.#persist();
+    this.#report();
+  }
+
+  #adapt(points: number, tookMs: number, good: boolean): void {
+    this.#pace = nextPace(this.#pace, this.#config.pace_points_per_second, good);
+    this.#notBefore = systemClock.monotonic() + Math.max(0, (points / this.#pace) * 1000 - tookMs);
+  }
+
+  async #readAhead(ledger: Ledger): Promise<{ ticks: Batch[]; range: Range } | undefined> {
+    const { from, to } = ledger.oldest!;
+    const range = { from, to: Math.min(to, from + windowMs) };
+    try {
+      const ticks = await ticksIn(this.#io.readings, range);
+      if (ticks.length > 0) return { ticks, range };
+      ledger.drop(range);
+    } catch (error) {
+      this.#io.log.warn(`graphite error: the backlog cannot be read: ${reason(error)}`, { error });
+      this.#notBefore = systemClock.monotonic() + databasePauseMs;
+    }
+    return undefined;
+  }
+
+  /** Sends and waits for the receipt, all within `timeoutMs`. A Carbon that restarted meanwhile has confirmed nothing. */
+  async #confirm(payload: string, timeoutMs: number): Promise<number> {
+    const startedAt = systemClock.monotonic();
+    await this.#sentinel.open(timeoutMs);
+    const generation = this.#sentinel.generation;
+    const left = Math.max(1, timeoutMs - (systemClock.monotonic() - startedAt));
+    await deliver(this.#config, payload, left);
+    if (this.#sentinel.generation !== generation)
+      throw new LaresError('UNREACHABLE', `${named(this.#config)} went away while it received`);
+    this.#lastSendMs = systemClock.monotonic() - startedAt;
+    return this.#lastSendMs;
+  }
+
+  /** The watching connection ended: Carbon restarted, even if every batch was confirmed. */
+  #gone(): void {
+    this.#counts.reconnects += 1;
+    this.#window = undefined;
+    this.#ledger?.reopen(this.#io.clock.monotonic());
+    void this.#recount();
+    this.#bell.resolve();
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    this.#counts.failedBatches += 1;
+    this.#lastError = reason(error);
+    this.#window = undefined;
+    if (this.#state !== 'down') {
+      this.#state = 'down';
+      this.#downSince = this.#io.clock.monotonic();
+      this.#io.log.error(`graphite error: ${this.#lastError}; ticks are kept until it is back`, { error });
+      await this.#recount();
+      await this.#persist();
+    }
+    this.#report();
+  }
+
+  async #works(ledger: Ledger): Promise<void> {
+    if (this.#state === 'up') return this.#report();
+    if (this.#state === 'down') {
+      this.#counts.reconnects += 1;
+      ledger.reopen(this.#io.clock.monotonic());
+      await this.#recount();
+      this.#io.log.info(`graphite works again; ${this.#backlogPoints} points are replayed`);
+    }
+    this.#state = 'up';
+    await this.#persist();
+    this.#report();
+  }
+
+  #report(): void {
+    const target = named(this.#config);
+    const waiting = this.#backlogPoints > 0 ? `; ${this.#backlogPoints} points wait` : '';
+    const missing = this.#lastAudit?.missingSeries.length ?? 0;
+    if (this.#state === 'down') this.#io.health.set(name, 'down', `${this.#lastError}${waiting}`);
+    else if (missing > 0)
+      this.#io.health.set(
+        name,
+        'degraded',
+        `${missing} series are confirmed but missing in Graphite${waiting}`,
+      );
+    else this.#io.health.set(name, 'ok', `sends to ${target}${waiting}`);
+  }
+
+  /** Once a minute: keep the ledger, hold the limits, and say how a long outage goes. */
+  async #housekeeping(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#io;
+    while (!signal.aborted) {
+      await clock.sleep(housekeepingMs, signal);
+      if (signal.aborted) return;
+      await this.#trim();
+      await this.#recount();
+      await this.#persist();
+      if (this.#state !== 'down') continue;
+      const forS = Math.round((clock.monotonic() - this.#downSince) / 1000);
+      log.warn(
+        `graphite error: still failing after ${forS} s: ${this.#lastError}; ${this.#backlogPoints} points wait`,
+      );
+    }
+  }
+
+  async #trim(): Promise<void> {
+    const { clock, log, readings, spoolMaxAgeMs = defaultMaxAgeMs } = this.#io;
+    const limits = { oldest: clock.now() - spoolMaxAgeMs, mostPoints: this.#config.spool_max_points };
+    const { ranges, points } = await excess(readings, this.#ledger?.pending ?? [], limits).catch(() => ({
+      ranges: [],
+      points: 0,
+    }));
+    for (const range of ranges) this.#ledger?.drop(range);
+    if (points === 0) return;
+    this.#counts.droppedPoints += points;
+    log.error(`graphite error: the backlog is over its limit; the ${points} oldest points are given up`);
+  }
+
+  async #recount(): Promise<void> {
+    const pending = this.#ledger?.pending ?? [];
+    this.#backlogPoints = await pointsIn(this.#io.readings, pending).catch(() => this.#backlogPoints);
+  }
+
+  async #persist(): Promise<void> {
+    if (this.#ledger === undefined) return;
+    try {
+      await this.#io.state.set(stateKey, this.#ledger.save(this.#io.clock.monotonic()));
+    } catch (error) {
+      this.#io.log.warn(`graphite error: its place in the backlog cannot be kept: ${reason(error)}`, {
+        error,
+      });
+    }
+  }
+
+  /** Every 10 minutes: sends again what Carbon confirmed but does not show. */
+  async #audits(renderUrl: string, signal: AbortSignal): Promise<void> {
+    const { clock, log, readings } = this.#io;
+    while (!signal.aborted) {
+      await clock.sleep(auditMs, signal);
+      if (signal.aborted || this.#state !== 'up') continue;
+      try {
+        const report = await audit(renderUrl, readings, clock.now(), signal);
+        const before = this.#lastAudit?.summary;
+        this.#lastAudit = report;
+        if (report.summary !== before && report.summary !== undefined)
+          log.warn(`graphite error: ${report.summary}`);
+        for (const hole of report.holes) this.#ledger?.missed(hole);
+        if (report.holes.length > 0) await this.#recount();
+        this.#bell.resolve();
+      } catch (error) {
+        if (!signal.aborted) log.debug(`graphite audit failed: ${reason(error)}`);
+      }
+    }
+  }
+}
+
+/** The first ticks of about `chunkPoints` readings; at least one tick. */
+function take(ticks: readonly Batch[]): Batch[] {
+  let points = 0;
+  const end = ticks.findIndex((batch) => (points += batch.values.size) >= chunkPoints);
+  return ticks.slice(0, end === -1 ? ticks.length : end + 1);
+}

@@ -1,0 +1,169 @@
+import type { Bus } from '#kernel/bus.ts';
+import type { Clock, Log } from '#kernel/driver.ts';
+import { reason } from '#kernel/errors.ts';
+import { isSeries, type Batch, type Reading, type Sink } from '#kernel/reading.ts';
+import type { ReadingLog } from '#store/model.ts';
+import { beat, jump, late, noJitter, type Jitter } from './tick.rules.ts';
+
+/** One area that is measured at every tick. Must answer at once from memory; it is never awaited. */
+export interface ReadingSource {
+  readonly name: string;
+  read(at: number): Iterable<Reading>;
+}
+
+export interface TickOptions {
+  readonly intervalMs: number;
+  readonly sources: readonly ReadingSource[];
+  readonly sinks: readonly Sink[];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly bus: Pick<Bus, 'emit'>;
+  readonly readings: Pick<ReadingLog, 'append' | 'count'>;
+  /** Called after each cycle that yielded readings, with its instant: feeds the watchdog. */
+  readonly onGoodCycle?: (at: number) => void;
+}
+
+export interface TickStats {
+  readonly ticks: number;
+  /** Slots that passed unmeasured while the process was held up; clock changes do not count. */
+  readonly skipped: number;
+  /** Readings refused for a bad name, a value that is not finite, or a name taken by another source. */
+  readonly refused: number;
+  readonly sourceFailures: number;
+  readonly jitter: Jitter;
+  /** Epoch ms of the last tick. */
+  readonly lastAt: number | undefined;
+  /** Time that collecting and handing over took, in ms. */
+  readonly lastTookMs: number;
+  readonly lastCount: number;
+}
+
+// Names from a misbehaving source must not fill the memory.
+const rememberedRefusals = 1_000;
+
+/** The heart beat of the house: all readings of one slot share one instant, are kept, and go to every sink. */
+export class Tick {
+  readonly #o: TickOptions;
+  readonly #failing = new Set<string>();
+  readonly #refusedNames = new Set<string>();
+  #stats: TickStats = {
+    ticks: 0,
+    skipped: 0,
+    refused: 0,
+    sourceFailures: 0,
+    jitter: noJitter,
+    lastAt: undefined,
+    lastTookMs: 0,
+    lastCount: 0,
+  };
+
+  constructor(options: TickOptions) {
+    this.#o = options;
+  }
+
+  stats(): TickStats {
+    return this.#stats;
+  }
+
+  /** Beats until the signal aborts. The slot that is running at the start is measured at once, unless it is kept already. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, intervalMs } = this.#o;
+    const slot = Math.floor(clock.now() / intervalMs) * intervalMs;
+    let lastAt: number = slot;
+    if ((await this.#kept(slot)) === 0 && !signal.aborted) this.#cycle(slot, false);
+    let jumped = false;
+    let before = { wall: clock.now(), monotonic: clock.monotonic() };
+    while (!signal.aborted) {
+      const next = beat(clock.now(), lastAt, intervalMs);
+      if ('waitMs' in next) await clock.sleep(next.waitMs, signal);
+      const after = { wall: clock.now(), monotonic: clock.monotonic() };
+      const byMs = jump(before, after);
+      before = after;
+      if (byMs !== 0) {
+        jumped = true;
+        this.#o.log.warn(`the wall clock moved by ${Math.round(byMs / 1000)} s; ticks go on at the new time`);
+        this.#o.bus.emit('clock.jumped', { byMs });
+      }
+      if ('waitMs' in next) continue;
+      if (!jumped) this.#stats = { ...this.#stats, skipped: this.#stats.skipped + next.skipped };
+      jumped = false;
+      lastAt = next.at;
+      this.#cycle(next.at, true);
+    }
+  }
+
+  async #kept(slot: number): Promise<number> {
+    try {
+      return await this.#o.readings.count(slot, slot + this.#o.intervalMs);
+    } catch {
+      return 0;
+    }
+  }
+
+  #cycle(at: number, measured: boolean): void {
+    const { clock, sinks, readings, bus } = this.#o;
+    const startedAt = clock.monotonic();
+    const lateMs = Math.max(0, clock.now() - at);
+    const values = this.#collect(at);
+    const batch: Batch = { at, values };
+    if (values.size > 0) {
+      // Kept first: the store is the spool that a sink falls back on when its own send fails.
+      void readings.append(batch).catch((error) => this.#o.log.error(`store error: ${reason(error)}`));
+      for (const sink of sinks) this.#hand(sink, batch);
+      bus.emit('tick', batch);
+      this.#o.onGoodCycle?.(at);
+    }
+    this.#stats = {
+      ...this.#stats,
+      ticks: this.#stats.ticks + 1,
+      jitter: measured ? late(this.#stats.jitter, lateMs) : this.#stats.jitter,
+      lastAt: at,
+      lastTookMs: clock.monotonic() - startedAt,
+      lastCount: values.size,
+    };
+  }
+
+  #hand(sink: Sink, batch: Batch): void {
+    try {
+      sink.offer(batch);
+    } catch (error) {
+      this.#o.log.error(`${sink.name} error: ${reason(error)}`, { error });
+    }
+  }
+
+  #collect(at: number): Map<string, number> {
+    const values = new Map<string, number>();
+    for (const source of this.#o.sources) {
+      try {
+        // All or nothing: half an area would break its invariants, such as a count that equals its parts.
+        const readings = Array.from(source.read(at));
+        for (const { series, value } of readings) this.#take(values, source.name, series, value);
+        if (this.#failing.delete(source.name)) this.#o.log.info(`${source.name} is measured again`);
+      } catch (error) {
+        this.#stats = { ...this.#stats, sourceFailures: this.#stats.sourceFailures + 1 };
+        if (this.#failing.has(source.name)) continue;
+        this.#failing.add(source.name);
+        this.#o.log.error(`${source.name} error: its readings are missing: ${reason(error)}`, { error });
+      }
+    }
+    return values;
+  }
+
+  #take(values: Map<string, number>, source: string, series: string, value: number): void {
+    const why = !isSeries(series)
+      ? 'its name is not a normalised path'
+      : !Number.isFinite(value)
+        ? `its value is ${value}`
+        : values.has(series)
+          ? 'another source already reports it'
+          : undefined;
+    if (why === undefined) {
+      values.set(series, value);
+      return;
+    }
+    this.#stats = { ...this.#stats, refused: this.#stats.refused + 1 };
+    if (this.#refusedNames.has(series) || this.#refusedNames.size >= rememberedRefusals) return;
+    this.#refusedNames.add(series);
+    this.#o.log.warn(`${source} error: reading ${series.slice(0, 120)} is refused: ${why}`);
+  }
+}

@@ -1,0 +1,116 @@
+import { Bus } from '#kernel/bus.ts';
+import type { Sink } from '#kernel/reading.ts';
+import { graphiteConfig, type GraphiteConfig } from '#metrics/config.ts';
+import { GraphiteSink, type GraphiteIo } from '#metrics/sinks/graphite/sink.ts';
+import { Tick, type ReadingSource } from '#metrics/tick.ts';
+import { systemClock } from '#platform/clock.ts';
+import { Health } from '#platform/health.ts';
+import { Logger } from '#platform/log.ts';
+import type { Expectation } from '../../bench/counting.ts';
+import { MemoryReadings, MemoryState } from './memory-store.ts';
+
+const people = ['alex', 'sam', 'jo', 'kit', 'max', 'robin'];
+
+/** The 27 names of a house of six, under a prefix of their own. */
+export function presenceSeries(prefix: string): string[] {
+  return [
+    ...people.flatMap((person) =>
+      ['is_home', 'from_wifi', 'from_homeassistant', 'from_tado'].map(
+        (leaf) => `${prefix}.${person}.${leaf}`,
+      ),
+    ),
+    ...['count_home', 'anyone_home', 'wifi.devices_present_count'].map((leaf) => `${prefix}.${leaf}`),
+  ];
+}
+
+/** A value that belongs to one tick only, so that a point in the wrong place is noticed. */
+const valueAt = (at: number) => (at / 1000) % 997;
+
+export interface MetricsHouseOptions {
+  readonly port: number;
+  readonly prefix: string;
+  readonly intervalMs: number;
+  readonly graphite?: Partial<GraphiteConfig>;
+  readonly sources?: readonly ReadingSource[];
+  /** Given to follow a house that crashed or stopped. */
+  readonly before?: MetricsHouse;
+  /** In place of the Graphite sink. */
+  readonly makeSink?: (
+    config: GraphiteConfig,
+    io: GraphiteIo,
+  ) => Sink & { run(signal: AbortSignal): Promise<void> };
+}
+
+/** A real tick and a real sink over a store in memory: the measuring half of a house, without devices. */
+export class MetricsHouse {
+  readonly readings: MemoryReadings;
+  readonly state: MemoryState;
+  readonly lines: string[] = [];
+  readonly sink: Sink & { run(signal: AbortSignal): Promise<void> };
+  readonly tick: Tick;
+  readonly health = new Health(systemClock);
+  /** How late each tick was, in ms. */
+  readonly jitter: number[] = [];
+  readonly #series: string[];
+  readonly #ticking = new AbortController();
+  readonly #sinking = new AbortController();
+  #ended: Promise<unknown> = Promise.resolve();
+
+  constructor(options: MetricsHouseOptions) {
+    this.readings = options.before?.readings ?? new MemoryReadings();
+    this.state = options.before?.state ?? new MemoryState();
+    this.#series = presenceSeries(options.prefix);
+    const log = new Logger({ write: (line) => this.lines.push(line) });
+    const config = graphiteConfig.parse({ host: '127.0.0.1', port: options.port, ...options.graphite });
+    const io = { clock: systemClock, log, health: this.health, readings: this.readings, state: this.state };
+    this.sink = options.makeSink?.(config, io) ?? new GraphiteSink(config, io);
+    const house: ReadingSource = {
+      name: 'presence',
+      read: (at) => this.#series.map((series) => ({ series, at, value: valueAt(at) })),
+    };
+    this.tick = new Tick({
+      intervalMs: options.intervalMs,
+      sources: [house, ...(options.sources ?? [])],
+      sinks: [this.sink],
+      clock: systemClock,
+      log,
+      bus: new Bus(() => {}),
+      readings: this.readings,
+      onGoodCycle: (at) => this.jitter.push(Date.now() - at),
+    });
+  }
+
+  get graphite(): GraphiteSink {
+    return this.sink as GraphiteSink;
+  }
+
+  start(): this {
+    this.#ended = Promise.all([this.sink.run(this.#sinking.signal), this.tick.run(this.#ticking.signal)]);
+    return this;
+  }
+
+  /** No more ticks; the sink goes on. */
+  stopTicking(): void {
+    this.#ticking.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.#ticking.abort();
+    this.#sinking.abort();
+    await this.#ended;
+  }
+
+  get successes(): number {
+    return this.lines.filter((line) => line.includes('Successfully sent')).length;
+  }
+
+  /** What Graphite must show when everything arrived. */
+  expectation(): Expectation {
+    const first = this.#series[0]!;
+    return {
+      ticks: this.readings.batches.filter(({ values }) => values.has(first)).map(({ at }) => at),
+      series: this.#series,
+      valueOf: (_series, at) => valueAt(at),
+    };
+  }
+}
