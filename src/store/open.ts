@@ -1,0 +1,127 @@
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { Kysely, sql } from 'kysely';
+import type { Bus } from '#kernel/bus.ts';
+import type { Clock, Log } from '#kernel/driver.ts';
+import { reason } from '#kernel/errors.ts';
+import { SqlJournal } from './journal.ts';
+import { migrate } from './migrate.ts';
+import type { NamedMigration, Retention, Store } from './model.ts';
+import { postgresDialect } from './postgres.ts';
+import { SqlReadings } from './readings.ts';
+import { explain, openFile, sqliteDialect } from './sqlite.ts';
+import { sqlState } from './state.ts';
+import { storeMigrations, type Db } from './tables.ts';
+
+const maintainEveryMs = 60_000;
+
+export const defaultRetention: Retention = { rawDays: 7, minuteDays: 90, hourDays: 1826 };
+
+export interface StoreOptions {
+  /** Created with mode 0700 when missing. */
+  readonly dataDir: string;
+  /** `postgres://user:password@host/database`; SQLite in the data directory when absent. */
+  readonly databaseUrl?: string | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly bus: Pick<Bus, 'emit'>;
+  /** Of all areas; the store adds its own. */
+  readonly migrations: readonly NamedMigration[];
+  readonly retention?: Retention;
+  /** True for a command that runs beside the service: it neither repairs nor maintains. */
+  readonly guest?: boolean;
+}
+
+/**
+ * Opens the database, repaired and migrated. Throws STORE_UNAVAILABLE, AUTH_REFUSED or STORE_NEWER;
+ * once open, readings and events survive an unavailable database in memory.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { clock, bus, databaseUrl, dataDir } = options;
+  const log = options.log.child('store');
+  makePrivate(dataDir);
+  const file = path.join(dataDir, 'lares.db');
+  const kind = databaseUrl === undefined ? 'sqlite' : 'postgres';
+  const db: Db = new Kysely({
+    dialect: databaseUrl === undefined ? sqliteDialect(open(file), file) : postgresDialect(databaseUrl, log),
+  });
+  try {
+    await migrate({
+      db,
+      kind,
+      migrations: [...storeMigrations, ...options.migrations],
+      now: () => clock.now(),
+      log,
+      backup: async () => {},
+    });
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+  const readings = new SqlReadings(db, log);
+  const journal = new SqlJournal(db, bus, log);
+  const stop = new AbortController();
+  const maintenance = options.guest === true ? undefined : keepMaintained(readings, clock, log, stop.signal);
+  return {
+    kind,
+    db,
+    readings,
+    journal,
+    state: sqlState(db),
+    recovered: undefined,
+    stats: () => ({ readings: readings.stats, events: journal.stats, rejected: readings.rejected }),
+    sizeBytes: () => (kind === 'sqlite' ? Promise.resolve(fileBytes(file)) : databaseBytes(db)),
+    async close() {
+      stop.abort();
+      await maintenance;
+      await readings.close();
+      await journal.close();
+      await db.destroy();
+    },
+  };
+}
+
+function open(file: string) {
+  try {
+    return openFile(file);
+  } catch (error) {
+    throw explain(error, file);
+  }
+}
+
+function makePrivate(dir: string): void {
+  if (mkdirSync(dir, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(dir, 0o700);
+}
+
+async function keepMaintained(
+  readings: SqlReadings,
+  clock: Clock,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  let failing = false;
+  while (!signal.aborted) {
+    await clock.sleep(maintainEveryMs, signal);
+    if (signal.aborted) return;
+    try {
+      await readings.maintain(clock.now());
+      failing = false;
+    } catch (error) {
+      if (!failing) log.warn(`store error: maintenance waits: ${reason(error)}`, { error });
+      failing = true;
+    }
+  }
+}
+
+function fileBytes(file: string): number {
+  return ['', '-wal']
+    .map((suffix) => statSync(file + suffix, { throwIfNoEntry: false })?.size ?? 0)
+    .reduce((a, b) => a + b);
+}
+
+async function databaseBytes(db: Db): Promise<number> {
+  const { rows } = await sql<{ bytes: number }>`select pg_database_size(current_database()) as bytes`.execute(
+    db,
+  );
+  return rows[0]?.bytes ?? 0;
+}
