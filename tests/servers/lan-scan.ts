@@ -1,0 +1,43 @@
+/** Runs a scanner inside a test LAN and prints what it finds as JSON lines: `lan-scan.ts '{"mode":"raw",…}'`. */
+import { setTimeout as wait } from 'node:timers/promises';
+import { chooseScanner, type ScannerMode } from '#devices/lan/choose.ts';
+import { LaresError, reason } from '#kernel/errors.ts';
+import type { Target } from '#devices/model.ts';
+
+export interface ScanOrder {
+  readonly mode: ScannerMode;
+  readonly networks: readonly string[];
+  readonly interface?: string;
+  readonly retries?: number;
+  readonly sweeps?: number;
+  /** Between sweeps. */
+  readonly pauseMs?: number;
+  readonly probe?: readonly Target[];
+  readonly listenMs?: number;
+}
+
+const order = JSON.parse(process.argv[2] ?? '{}') as ScanOrder;
+const say = (value: object) => console.log(JSON.stringify(value));
+const stop = new AbortController();
+process.on('SIGTERM', () => stop.abort());
+try {
+  const scanner = await chooseScanner({ ...order, retries: order.retries ?? 4 });
+  say({ method: scanner.method, why: scanner.why });
+  try {
+    const [network = ''] = order.networks;
+    for (let i = 0; i < (order.sweeps ?? 0); i += 1) {
+      if (i > 0) await wait(order.pauseMs ?? 0);
+      for (const each of order.networks) say({ sweep: await scanner.sweep(each, stop.signal) });
+    }
+    if (order.probe !== undefined) say({ probe: await scanner.probe(network, order.probe, stop.signal) });
+    if (order.listenMs !== undefined) {
+      const over = AbortSignal.any([stop.signal, AbortSignal.timeout(order.listenMs)]);
+      say({ listening: scanner.listen !== undefined });
+      await scanner.listen?.(order.networks, (heard) => say({ heard }), over);
+    }
+  } finally {
+    await scanner.close();
+  }
+} catch (error) {
+  say({ failed: error instanceof LaresError ? error.code : 'other', message: reason(error) });
+}

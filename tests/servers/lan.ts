@@ -1,0 +1,239 @@
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { lineReader } from '#devices/lan/raw-protocol.ts';
+import { isRoot, stop } from './process.ts';
+
+/** Test LANs live in network namespaces of their own: nothing of the machine's own network is touched. */
+export const canMakeLan =
+  isRoot && ['/usr/sbin/ip', '/sbin/ip'].some((program) => existsSync(program)) && namespacesWork();
+
+function namespacesWork(): boolean {
+  try {
+    accessSync('/usr/bin/setpriv', constants.X_OK);
+    execFileSync('ip', ['netns', 'list'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const run = promisify(execFile);
+const ip = (...args: string[]) => run('ip', args);
+let counter = 0;
+// Interface names hold 15 characters; the process id keeps parallel runs apart.
+const freshPrefix = () => `ll${process.pid.toString(36)}${(counter++).toString(36)}`;
+
+export interface AirHost {
+  readonly ip: string;
+  readonly mac: string;
+  /** Hears only what is addressed to it. */
+  readonly deaf?: boolean;
+  readonly silent?: boolean;
+}
+
+export interface AirOptions {
+  readonly network: string;
+  readonly hosts: readonly AirHost[];
+  /** Probability that a broadcast does not reach a host. */
+  readonly broadcastLoss?: number;
+  /** Uniformly distributed. */
+  readonly latencyMs?: readonly [least: number, most: number];
+  readonly seed?: number;
+}
+
+/** Frames that reached the far end. */
+export interface AirCounts {
+  arp: number;
+  /** ARP requests for addresses outside the network. */
+  outside: number;
+  /** Frames by ethertype other than ARP. */
+  other: Record<string, number>;
+}
+
+export type AirCommand =
+  | { readonly do: 'counts' }
+  | { readonly do: 'change'; readonly host: AirHost }
+  | { readonly do: 'announce'; readonly ip: string; readonly mac: string }
+  | { readonly do: 'send'; readonly hex: string };
+
+export type Privilege = 'root' | 'nobody' | 'nobody-with-net-raw';
+
+const privileges: Record<Privilege, readonly string[]> = {
+  root: [],
+  nobody: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-net_raw', '--'],
+  'nobody-with-net-raw': [
+    'setpriv',
+    '--reuid=65534',
+    '--regid=65534',
+    '--clear-groups',
+    '--inh-caps=-all,+net_raw',
+    '--ambient-caps=+net_raw',
+    '--',
+  ],
+};
+
+/** One end of a test LAN: a place where programs can run. */
+export class Namespace {
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  ip(...args: string[]): Promise<{ stdout: string }> {
+    return ip('-n', this.name, ...args);
+  }
+
+  /** Starts a program inside. */
+  spawn(command: readonly string[], as: Privilege = 'root'): ChildProcess {
+    return spawn('ip', ['netns', 'exec', this.name, ...privileges[as], ...command], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+  }
+
+  /** Runs a TypeScript file inside to its end; resolves with the JSON lines it printed. */
+  async script<T>(file: string, args: readonly string[], as: Privilege = 'root'): Promise<T[]> {
+    const child = this.spawn([process.execPath, file, ...args], as);
+    const lines: T[] = [];
+    let complaint = '';
+    child.stdout?.on(
+      'data',
+      lineReader((line) => void lines.push(JSON.parse(line) as T)),
+    );
+    child.stderr?.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    if (code !== 0) throw new Error(`${file} ended with ${String(code)}: ${complaint}`);
+    return lines;
+  }
+
+  async remove(): Promise<void> {
+    await ip('netns', 'del', this.name).catch(() => undefined);
+  }
+}
+
+async function namespace(name: string): Promise<Namespace> {
+  await ip('netns', 'add', name);
+  const made = new Namespace(name);
+  await made.ip('link', 'set', 'lo', 'up');
+  return made;
+}
+
+/** The hub's own address in every test LAN. */
+export const hubAddress = '10.77.0.1';
+export const hubMac = '02:00:00:00:00:01';
+
+async function plug(here: Namespace, address: string, mac: string): Promise<void> {
+  await here.ip('link', 'set', 'eth0', 'address', mac);
+  await here.ip('addr', 'add', address, 'dev', 'eth0');
+  await here.ip('link', 'set', 'eth0', 'up');
+}
+
+/** A hub and real kernels on a bridge: `10.77.0.11`, `10.77.0.12`, … with MAC `02:aa:bb:cc:dd:01`, …. */
+export interface RealLan extends AsyncDisposable {
+  readonly network: string;
+  readonly hub: Namespace;
+  readonly hosts: readonly { readonly ip: string; readonly mac: string; readonly at: Namespace }[];
+}
+
+export async function realLan(count: number): Promise<RealLan> {
+  const prefix = freshPrefix();
+  const made: Namespace[] = [];
+  const remove = async () => {
+    for (const each of made.toReversed()) await each.remove();
+  };
+  try {
+    const add = async (name: string) => {
+      const fresh = await namespace(`${prefix}-${name}`);
+      made.push(fresh);
+      return fresh;
+    };
+    const bridge = await add('sw');
+    await bridge.ip('link', 'add', 'br0', 'type', 'bridge', 'mcast_snooping', '0');
+    await bridge.ip('link', 'set', 'br0', 'up');
+    const join = async (name: string, address: string, mac: string) => {
+      const at = await add(name);
+      await bridge.ip('link', 'add', `e-${name}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', at.name);
+      await bridge.ip('link', 'set', `e-${name}`, 'master', 'br0', 'up');
+      await plug(at, address, mac);
+      return at;
+    };
+    const hub = await join('hub', `${hubAddress}/24`, hubMac);
+    const hosts = [];
+    for (let i = 1; i <= count; i += 1) {
+      const host = { ip: `10.77.0.${10 + i}`, mac: `02:aa:bb:cc:dd:${i.toString(16).padStart(2, '0')}` };
+      hosts.push({ ...host, at: await join(`h${i}`, `${host.ip}/24`, host.mac) });
+    }
+    return { network: '10.77.0.0/24', hub, hosts, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** A hub whose cable ends in an emulator: any number of hosts, with loss and latency. */
+export interface EmulatedLan extends AsyncDisposable {
+  readonly network: string;
+  readonly hub: Namespace;
+  readonly hosts: readonly AirHost[];
+  tell(command: Exclude<AirCommand, { do: 'counts' }>): void;
+  counts(): Promise<AirCounts>;
+}
+
+const airPath = fileURLToPath(new URL('lan-air.ts', import.meta.url));
+
+export async function emulatedLan(options: AirOptions): Promise<EmulatedLan> {
+  const prefix = freshPrefix();
+  const made: Namespace[] = [];
+  let air: ChildProcess | undefined;
+  const remove = async () => {
+    if (air !== undefined) await stop(air);
+    for (const each of made) await each.remove();
+  };
+  try {
+    const hub = await namespace(`${prefix}-hub`);
+    made.push(hub);
+    const far = await namespace(`${prefix}-air`);
+    made.push(far);
+    await hub.ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', far.name);
+    await plug(hub, `${hubAddress}/${options.network.split('/')[1] ?? '24'}`, hubMac);
+    // The far end's own kernel stays mute: it has no address and does not speak IPv6.
+    await run('ip', ['netns', 'exec', far.name, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1']);
+    await far.ip('link', 'set', 'eth0', 'up');
+    const child = far.spawn([process.execPath, airPath, 'eth0', JSON.stringify(options)]);
+    air = child;
+    const waiting: ((value: unknown) => void)[] = [];
+    const next = <T>() => new Promise<T>((resolve) => waiting.push(resolve as (value: unknown) => void));
+    child.stdout?.on(
+      'data',
+      lineReader((line) => waiting.shift()?.(JSON.parse(line))),
+    );
+    child.stderr?.pipe(process.stderr);
+    const tell = (command: AirCommand) => void child.stdin?.write(`${JSON.stringify(command)}\n`);
+    await next();
+    return {
+      network: options.network,
+      hub,
+      hosts: options.hosts,
+      tell,
+      counts: () => {
+        const answer = next<AirCounts>();
+        tell({ do: 'counts' });
+        return answer;
+      },
+      [Symbol.asyncDispose]: remove,
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** `count` hosts at addresses spread over the network by a fixed rule, none of them the hub. */
+export function someHosts(count: number, base = '10.77'): AirHost[] {
+  return Array.from({ length: count }, (_, i) => {
+    const last = 2 + ((i * 97) % 253);
+    return { ip: `${base}.0.${last}`, mac: `02:aa:00:00:00:${i.toString(16).padStart(2, '0')}` };
+  });
+}
