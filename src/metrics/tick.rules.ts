@@ -26,13 +26,19 @@ export function jump(
 /** Upper bounds of the lateness buckets, in ms. */
 export const jitterBounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000] as const;
 
-/** Lateness of the ticks so far. `buckets[i]` counts those of at most `jitterBounds[i]` ms, cumulatively, as Prometheus wants. */
+// One hour of ticks at 5 s.
+const remembered = 720;
+
+/** How late the ticks came. */
 export interface Jitter {
   readonly lastMs: number;
   readonly maxMs: number;
   readonly sumMs: number;
   readonly count: number;
+  /** Ticks of at most `jitterBounds[i]` ms, cumulatively, as Prometheus wants. */
   readonly buckets: readonly number[];
+  /** Lateness of the newest ticks, in ms. */
+  readonly recent: readonly number[];
 }
 
 export const noJitter: Jitter = {
@@ -41,6 +47,7 @@ export const noJitter: Jitter = {
   sumMs: 0,
   count: 0,
   buckets: jitterBounds.map(() => 0),
+  recent: [],
 };
 
 export function late(jitter: Jitter, ms: number): Jitter {
@@ -50,5 +57,12 @@ export function late(jitter: Jitter, ms: number): Jitter {
     sumMs: jitter.sumMs + ms,
     count: jitter.count + 1,
     buckets: jitter.buckets.map((n, i) => n + (ms <= jitterBounds[i]! ? 1 : 0)),
+    recent: [...jitter.recent.slice(1 - remembered), ms],
   };
+}
+
+/** The lateness that the share `p` (0 to 1) of the newest ticks does not exceed, in ms; 0 before the first. */
+export function latenessAt(jitter: Jitter, p: number): number {
+  const sorted = jitter.recent.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * p) - 1)] ?? 0;
 }

@@ -4,7 +4,7 @@ import type { Batch, Reading } from '#kernel/reading.ts';
 import { ManualClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { Tick, type ReadingSource } from './tick.ts';
-import { beat, jump } from './tick.rules.ts';
+import { beat, jump, late, latenessAt, noJitter } from './tick.rules.ts';
 
 const start = 1_767_225_601_000;
 const slot = 1_767_225_600_000;
@@ -58,7 +58,7 @@ describe('the tick', () => {
     expect(h.stored).toEqual(h.offered);
     expect(h.stored[1]).toEqual({ at: slot + 5 * s, values: new Map([['home.presence.count_home', 3]]) });
     expect(h.good).toEqual(h.ticks);
-    expect(h.tick.stats()).toMatchObject({ ticks: 4, skipped: 0, jitter: { count: 3, maxMs: 0 } });
+    expect(h.tick.stats()).toMatchObject({ count: 4, missed: 0, jitter: { count: 3, maxMs: 0 } });
     await h.end();
   });
 
@@ -122,7 +122,7 @@ describe('the tick', () => {
     await h.clock.advance(20 * s);
     expect(h.ticks.slice(2).map((at) => at - slot - 3600 * s)).toEqual([10 * s, 15 * s, 20 * s, 25 * s]);
     expect(h.jumps).toEqual([3600 * s]);
-    expect(h.tick.stats().skipped).toBe(0);
+    expect(h.tick.stats().missed).toBe(0);
     await h.end();
   });
 
@@ -156,4 +156,11 @@ describe('the beat', () => {
     expect(jump({ wall: 0, monotonic: 0 }, { wall: 9 * s, monotonic: 9 * s }, s)).toBe(0);
     expect(jump({ wall: 0, monotonic: 0 }, { wall: 14 * s, monotonic: 5 * s }, s)).toBe(9 * s);
   });
+});
+
+test('lateness is kept as buckets, a maximum and percentiles', () => {
+  const jitter = Array.from({ length: 100 }, (_, i) => i + 1).reduce(late, noJitter);
+  expect(jitter).toMatchObject({ count: 100, maxMs: 100, lastMs: 100, sumMs: 5050 });
+  expect(jitter.buckets).toEqual([1, 2, 5, 10, 20, 50, 100, 100, 100, 100, 100]);
+  expect([latenessAt(jitter, 0.5), latenessAt(jitter, 0.99), latenessAt(noJitter, 0.5)]).toEqual([50, 99, 0]);
 });

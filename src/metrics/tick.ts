@@ -2,8 +2,9 @@ import type { Bus } from '#kernel/bus.ts';
 import type { Clock, Log } from '#kernel/driver.ts';
 import { reason } from '#kernel/errors.ts';
 import { isSeries, type Batch, type Reading, type Sink } from '#kernel/reading.ts';
+import type { TickStats } from '#platform/stats.ts';
 import type { ReadingLog } from '#store/model.ts';
-import { beat, jump, late, noJitter, type Jitter } from './tick.rules.ts';
+import { beat, jump, late, latenessAt, noJitter, type Jitter } from './tick.rules.ts';
 
 /** One area that is measured at every tick. Must answer at once from memory; it is never awaited. */
 export interface ReadingSource {
@@ -23,18 +24,15 @@ export interface TickOptions {
   readonly onGoodCycle?: (at: number) => void;
 }
 
-export interface TickStats {
-  readonly ticks: number;
-  /** Slots that passed unmeasured while the process was held up; clock changes do not count. */
-  readonly skipped: number;
+/** The figures of `/metrics`, and some more. */
+export interface BeatStats extends TickStats {
   /** Readings refused for a bad name, a value that is not finite, or a name taken by another source. */
   readonly refused: number;
   readonly sourceFailures: number;
   readonly jitter: Jitter;
-  /** Epoch ms of the last tick. */
-  readonly lastAt: number | undefined;
   /** Time that collecting and handing over took, in ms. */
   readonly lastTookMs: number;
+  /** Readings in the last tick. */
   readonly lastCount: number;
 }
 
@@ -46,23 +44,30 @@ export class Tick {
   readonly #o: TickOptions;
   readonly #failing = new Set<string>();
   readonly #refusedNames = new Set<string>();
-  #stats: TickStats = {
-    ticks: 0,
-    skipped: 0,
-    refused: 0,
-    sourceFailures: 0,
-    jitter: noJitter,
-    lastAt: undefined,
-    lastTookMs: 0,
-    lastCount: 0,
+  #jitter = noJitter;
+  #counts = { count: 0, missed: 0, refused: 0, sourceFailures: 0 };
+  #last: { at: number | undefined; tookMs: number; readings: number } = {
+    at: undefined,
+    tookMs: 0,
+    readings: 0,
   };
 
   constructor(options: TickOptions) {
     this.#o = options;
   }
 
-  stats(): TickStats {
-    return this.#stats;
+  stats(): BeatStats {
+    return {
+      ...this.#counts,
+      intervalSeconds: this.#o.intervalMs / 1000,
+      jitter: this.#jitter,
+      jitterP50Ms: latenessAt(this.#jitter, 0.5),
+      jitterP99Ms: latenessAt(this.#jitter, 0.99),
+      jitterMaxMs: this.#jitter.maxMs,
+      lastAt: this.#last.at,
+      lastTookMs: this.#last.tookMs,
+      lastCount: this.#last.readings,
+    };
   }
 
   /** Beats until the signal aborts. The slot that is running at the start is measured at once, unless it is kept already. */
@@ -85,7 +90,8 @@ export class Tick {
         this.#o.bus.emit('clock.jumped', { byMs });
       }
       if ('waitMs' in next) continue;
-      if (!jumped) this.#stats = { ...this.#stats, skipped: this.#stats.skipped + next.skipped };
+      // Slots that a set clock jumped over never existed.
+      if (!jumped) this.#counts.missed += next.skipped;
       jumped = false;
       lastAt = next.at;
       this.#cycle(next.at, true);
@@ -113,14 +119,9 @@ export class Tick {
       bus.emit('tick', batch);
       this.#o.onGoodCycle?.(at);
     }
-    this.#stats = {
-      ...this.#stats,
-      ticks: this.#stats.ticks + 1,
-      jitter: measured ? late(this.#stats.jitter, lateMs) : this.#stats.jitter,
-      lastAt: at,
-      lastTookMs: clock.monotonic() - startedAt,
-      lastCount: values.size,
-    };
+    this.#counts.count += 1;
+    if (measured) this.#jitter = late(this.#jitter, lateMs);
+    this.#last = { at, tookMs: clock.monotonic() - startedAt, readings: values.size };
   }
 
   #hand(sink: Sink, batch: Batch): void {
@@ -140,7 +141,7 @@ export class Tick {
         for (const { series, value } of readings) this.#take(values, source.name, series, value);
         if (this.#failing.delete(source.name)) this.#o.log.info(`${source.name} is measured again`);
       } catch (error) {
-        this.#stats = { ...this.#stats, sourceFailures: this.#stats.sourceFailures + 1 };
+        this.#counts.sourceFailures += 1;
         if (this.#failing.has(source.name)) continue;
         this.#failing.add(source.name);
         this.#o.log.error(`${source.name} error: its readings are missing: ${reason(error)}`, { error });
@@ -161,7 +162,7 @@ export class Tick {
       values.set(series, value);
       return;
     }
-    this.#stats = { ...this.#stats, refused: this.#stats.refused + 1 };
+    this.#counts.refused += 1;
     if (this.#refusedNames.has(series) || this.#refusedNames.size >= rememberedRefusals) return;
     this.#refusedNames.add(series);
     this.#o.log.warn(`${source} error: reading ${series.slice(0, 120)} is refused: ${why}`);

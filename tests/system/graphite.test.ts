@@ -105,7 +105,7 @@ describe.skipIf(graphiteMissing !== undefined)(
       const house = live();
       await confirmed(house, 2);
       graphite.pause();
-      await until(() => house.graphite.stats().failedBatches > 0);
+      await until(() => house.graphite.stats().failuresTotal > 0);
       const before = house.successes;
       await measured(house, 4);
       expect(house.successes).toBe(before);
@@ -132,7 +132,7 @@ describe.skipIf(graphiteMissing !== undefined)(
         await graphite.restart();
       }
       await everyTick(house);
-      expect(house.graphite.stats().reconnects).toBeGreaterThanOrEqual(3);
+      expect(house.graphite.stats().reconnectsTotal).toBeGreaterThanOrEqual(3);
       expect(house.graphite.stats().replayedPoints).toBeGreaterThan(0);
     });
 
@@ -151,9 +151,9 @@ time.sleep(600)`;
         await untilSynDropped(port);
         const descriptors = () => readdirSync('/proc/self/fd').length;
         const house = live({ port });
-        await until(() => house.graphite.stats().failedBatches >= 1, undefined, 20_000);
+        await until(() => house.graphite.stats().failuresTotal >= 1, undefined, 20_000);
         const open = descriptors();
-        await until(() => house.graphite.stats().failedBatches >= 4, undefined, 20_000);
+        await until(() => house.graphite.stats().failuresTotal >= 4, undefined, 20_000);
         expect(descriptors()).toBeLessThanOrEqual(open + 1);
         expect(house.successes).toBe(0);
         expect(house.lines.filter((line) => line.includes('graphite error'))).toEqual([

@@ -3,6 +3,7 @@ import { LaresError, reason } from '#kernel/errors.ts';
 import type { Batch, Sink } from '#kernel/reading.ts';
 import { systemClock } from '#platform/clock.ts';
 import type { Health } from '#platform/health.ts';
+import type { SinkStats } from '#platform/stats.ts';
 import type { ReadingLog, StateStore } from '#store/model.ts';
 import type { GraphiteConfig } from '../../config.ts';
 import { audit, type AuditReport } from './audit.ts';
@@ -30,21 +31,15 @@ export interface GraphiteIo {
   readonly spoolMaxAgeMs?: number;
 }
 
-/** Counters since the start, and gauges. Points are lines; times are milliseconds. */
-export interface GraphiteStats {
+/** The figures of `/metrics`, and some more. Points are lines; times are milliseconds. */
+export interface GraphiteStats extends SinkStats {
   readonly state: 'starting' | 'up' | 'down';
-  readonly sentPoints: number;
+  /** Live ticks with a receipt: as many as there are `Successfully sent` lines. */
   readonly sentBatches: number;
-  readonly failedBatches: number;
   readonly replayedPoints: number;
-  readonly droppedPoints: number;
-  readonly backlogPoints: number;
-  readonly oldestAgeMs: number;
-  /** How often Carbon closed the connection that watches it, or came back after an outage. */
-  readonly reconnects: number;
   readonly lastSendMs: number;
-  /** Age of the newest tick that Carbon confirmed; 0 before the first. */
-  readonly lagMs: number;
+  /** Age of the newest tick that Carbon confirmed; undefined before the first. */
+  readonly lagMs: number | undefined;
   /** Series that Carbon confirmed but does not show; only with a render URL. */
   readonly missingSeries: number;
 }
@@ -71,12 +66,12 @@ export class GraphiteSink implements Sink {
   readonly #io: GraphiteIo;
   readonly #sentinel: Sentinel;
   readonly #counts = {
-    sentPoints: 0,
+    sentTotal: 0,
     sentBatches: 0,
-    failedBatches: 0,
+    failuresTotal: 0,
     replayedPoints: 0,
-    droppedPoints: 0,
-    reconnects: 0,
+    droppedTotal: 0,
+    reconnectsTotal: 0,
   };
   #ledger: Ledger | undefined;
   #live: Batch | undefined;
@@ -89,6 +84,7 @@ export class GraphiteSink implements Sink {
   #replayedSince = 0;
   #lastSendMs = 0;
   #newestConfirmed: number | undefined;
+  #lastReceiptAt: number | undefined;
   #lastAudit: AuditReport | undefined;
   #pace: number;
   /** Monotonic ms of the real clock before which no replay chunk leaves. */
@@ -111,15 +107,20 @@ export class GraphiteSink implements Sink {
   }
 
   stats(): GraphiteStats {
-    const now = this.#io.clock.now();
-    const oldest = this.#ledger?.oldest?.from;
     return {
       ...this.#counts,
+      name,
+      target: named(this.#config),
+      connected: this.#state === 'up',
       state: this.#state,
-      backlogPoints: this.#backlogPoints,
-      oldestAgeMs: oldest === undefined || this.#backlogPoints === 0 ? 0 : Math.max(0, now - oldest),
+      backlog: this.#backlogPoints,
+      oldestAt: this.#backlogPoints === 0 ? undefined : this.#ledger?.oldest?.from,
+      lastReceiptAt: this.#lastReceiptAt,
       lastSendMs: this.#lastSendMs,
-      lagMs: this.#newestConfirmed === undefined ? 0 : Math.max(0, now - this.#newestConfirmed),
+      lagMs:
+        this.#newestConfirmed === undefined
+          ? undefined
+          : Math.max(0, this.#io.clock.now() - this.#newestConfirmed),
       missingSeries: this.#lastAudit?.missingSeries.length ?? 0,
     };
   }
@@ -172,7 +173,7 @@ export class GraphiteSink implements Sink {
       return;
     }
     this.#counts.sentBatches += 1;
-    this.#counts.sentPoints += points;
+    this.#counts.sentTotal += points;
     this.#newestConfirmed = batch.at;
     const target = named(this.#config);
     this.#io.log.info(`Successfully sent ${points} metrics (Sent ${points} metrics to Graphite ${target})`);
@@ -206,6 +207,7 @@ export class GraphiteSink implements Sink {
       await this.#failed(error);
       return;
     }
+    this.#counts.sentTotal += points;
     this.#counts.replayedPoints += points;
     this.#replayedSince += points;
     this.#backlogPoints = Math.max(0, this.#backlogPoints - points);
@@ -246,12 +248,13 @@ export class GraphiteSink implements Sink {
     if (this.#sentinel.generation !== generation)
       throw new LaresError('UNREACHABLE', `${named(this.#config)} went away while it received`);
     this.#lastSendMs = systemClock.monotonic() - startedAt;
+    this.#lastReceiptAt = this.#io.clock.now();
     return this.#lastSendMs;
   }
 
   /** The watching connection ended: Carbon restarted, even if every batch was confirmed. */
   #gone(): void {
-    this.#counts.reconnects += 1;
+    this.#counts.reconnectsTotal += 1;
     this.#window = undefined;
     this.#ledger?.reopen(this.#io.clock.monotonic());
     void this.#recount();
@@ -259,7 +262,7 @@ export class GraphiteSink implements Sink {
   }
 
   async #failed(error: unknown): Promise<void> {
-    this.#counts.failedBatches += 1;
+    this.#counts.failuresTotal += 1;
     this.#lastError = reason(error);
     this.#window = undefined;
     if (this.#state !== 'down') {
@@ -275,7 +278,7 @@ export class GraphiteSink implements Sink {
   async #works(ledger: Ledger): Promise<void> {
     if (this.#state === 'up') return this.#report();
     if (this.#state === 'down') {
-      this.#counts.reconnects += 1;
+      this.#counts.reconnectsTotal += 1;
       ledger.reopen(this.#io.clock.monotonic());
       await this.#recount();
       this.#io.log.info(`graphite works again; ${this.#backlogPoints} points are replayed`);
@@ -325,7 +328,7 @@ export class GraphiteSink implements Sink {
     }));
     for (const range of ranges) this.#ledger?.drop(range);
     if (points === 0) return;
-    this.#counts.droppedPoints += points;
+    this.#counts.droppedTotal += points;
     log.error(`graphite error: the backlog is over its limit; the ${points} oldest points are given up`);
   }
 

@@ -1,0 +1,4 @@
+export { graphiteConfig, metricsConfig, type GraphiteConfig, type MetricsConfig } from './config.ts';
+export { families, renderPrometheus } from './prometheus.ts';
+export { GraphiteSink, type GraphiteIo, type GraphiteStats } from './sinks/graphite/sink.ts';
+export { Tick, type BeatStats, type ReadingSource, type TickOptions } from './tick.ts';
