@@ -1,0 +1,341 @@
+import type { Bus, Movement } from '#kernel/bus.ts';
+import type { Clock, Log } from '#kernel/driver.ts';
+import { reason } from '#kernel/errors.ts';
+import type { LanDevice, LanSighting, Target } from '#devices/model.ts';
+import type { Store } from '#store/model.ts';
+import type { PresenceConfig } from './config.ts';
+import {
+  defaultTuning,
+  judge,
+  newBelief,
+  reported,
+  settled,
+  shifted,
+  sighted,
+  type Belief,
+  type Judgement,
+  type Surroundings,
+  type Tuning,
+} from './fusion.rules.ts';
+import { countGuests, keepBook, type GuestBook } from './guests.rules.ts';
+import type { PersonConfig, PersonView, PresenceView, Report, ReportSource, Suggestion } from './model.ts';
+import { ownerOf, ownersOf, type Owners } from './owners.rules.ts';
+import { Relinker } from './relink.ts';
+
+/** The LAN as presence needs it; `DeviceRegistry` is one. */
+export interface Lan {
+  devices(): readonly LanDevice[];
+  /** Devices with proof of life within the last `withinMs`. */
+  present(withinMs: number): readonly LanDevice[];
+  get(mac: string): LanDevice | undefined;
+}
+
+export interface PresenceParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly bus: Bus;
+  readonly store: Pick<Store, 'journal' | 'state'>;
+  readonly lan: Lan;
+  /** False while no scanner watches the LAN: silence then proves nothing. */
+  readonly lanWorks: () => boolean;
+  /** Local hour of day of an instant, in the home's time zone. */
+  readonly hourOf: (at: number) => number;
+  readonly scanIntervalMs: () => number;
+  /** How long a report of each source is believed when it goes quiet. */
+  readonly reportTtlMs: () => Readonly<Record<ReportSource, number>>;
+}
+
+interface Saved {
+  readonly savedAt: number;
+  readonly beliefs: readonly Belief[];
+}
+
+const stateKey = 'presence.beliefs';
+const saveEveryMs = 60_000;
+const guestsEveryMs = 60_000;
+// Door evidence older than this cannot belong to a silence that is still being judged.
+const movementMemoryMs = 3_600_000;
+
+/** Who is home: keeps a belief for every person, judges it on every tick and every sighting, and tells what changed. */
+export class PresenceService {
+  readonly #parts: PresenceParts;
+  readonly #relinker: Relinker;
+  readonly #listeners = new Set<(view: PresenceView) => void>();
+  #config: PresenceConfig;
+  #owners: Owners;
+  #beliefs = new Map<string, Belief>();
+  #judgements = new Map<string, Judgement>();
+  #movements: Movement[] = [];
+  #watched: { from: number; to: number };
+  #savedAt = 0;
+  #guests: GuestBook = {};
+  #guestsAt = Number.NEGATIVE_INFINITY;
+  #writing: Promise<void> = Promise.resolve();
+  #unsubscribe: (() => void)[] = [];
+
+  constructor(config: PresenceConfig, parts: PresenceParts) {
+    this.#config = config;
+    this.#parts = parts;
+    this.#owners = ownersOf(config.people);
+    this.#relinker = new Relinker(parts);
+    const now = parts.clock.now();
+    this.#watched = { from: now, to: now };
+  }
+
+  /** Loads what was known before the restart and begins to listen. */
+  async start(): Promise<void> {
+    const { bus, store, clock } = this.#parts;
+    const saved = await store.state.get<Saved>(stateKey);
+    for (const belief of saved?.beliefs ?? []) this.#beliefs.set(belief.person, belief);
+    await this.#relinker.load();
+    const now = clock.now();
+    // What passed while we were not running was not watched; nobody leaves because of it.
+    this.#watched = { from: now, to: now };
+    this.#unsubscribe = [
+      bus.on('movement', (movement) => this.moved(movement)),
+      bus.on('clock.jumped', ({ byMs }) => this.#shift(byMs)),
+    ];
+    this.configure(this.#config);
+  }
+
+  /** Writes everything down. Call when the process ends. */
+  async stop(): Promise<void> {
+    for (const off of this.#unsubscribe) off();
+    this.#unsubscribe = [];
+    await this.#save(true);
+  }
+
+  /** Takes new settings without a restart; people who stay keep what is known of them. */
+  configure(config: PresenceConfig): void {
+    this.#config = config;
+    this.#owners = ownersOf(config.people);
+    for (const { pattern, people } of this.#owners.ambiguous)
+      this.#parts.log.warn(`host name ${pattern} is claimed by ${people.join(' and ')}; it is ignored`);
+    for (const { person } of config.people)
+      if (!this.#beliefs.has(person)) this.#beliefs.set(person, newBelief(person));
+    const names = new Set(config.people.map((p) => p.person));
+    for (const person of this.#judgements.keys()) if (!names.has(person)) this.#judgements.delete(person);
+    this.#evaluateAll();
+  }
+
+  /** A device proved to be on the LAN. */
+  saw(sighting: LanSighting): void {
+    const hostname = sighting.hostname ?? this.#parts.lan.get(sighting.mac)?.hostname;
+    const owner = this.ownerOf(sighting.mac, hostname);
+    if (owner === undefined) return;
+    const hour = this.#parts.hourOf(sighting.at);
+    const { mac, at } = sighting;
+    this.#update(owner, (belief) => sighted(this.#inherit(belief, mac), mac, at, hour, this.#watched.from));
+  }
+
+  /** Home Assistant or Tado said something about a person. */
+  report(report: Report): void {
+    this.#update(report.person, (belief) => reported(belief, report, this.#parts.clock.now()));
+  }
+
+  /** Somebody passed a door. */
+  moved(movement: Movement): void {
+    const now = this.#parts.clock.now();
+    this.#movements = [...this.#movements.filter((m) => now - m.at < movementMemoryMs), movement];
+    this.#evaluateAll();
+  }
+
+  ownerOf(mac: string, hostname: string | undefined): string | undefined {
+    return this.#relinker.personOf(mac) ?? ownerOf(this.#owners, mac, hostname);
+  }
+
+  /** The devices that deserve a directed probe, those that have been silent first. */
+  tracked(): Target[] {
+    const rows = this.#parts.lan
+      .devices()
+      .filter((d) => d.ip !== undefined && this.ownerOf(d.mac, d.hostname) !== undefined)
+      .toSorted((a, b) => a.lastSeen - b.lastSeen);
+    return rows.flatMap(({ ip, mac }) => (ip === undefined ? [] : [{ ip, mac }]));
+  }
+
+  /** Judges everybody afresh and returns the whole picture. */
+  view(): PresenceView {
+    this.#evaluateAll();
+    return this.#picture();
+  }
+
+  /** Called with the new picture whenever somebody's state changes. Returns a function that unsubscribes. */
+  onChange(listener: (view: PresenceView) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  suggestions(): readonly Suggestion[] {
+    return this.#relinker.suggestions();
+  }
+
+  /** Once a tick: looks for changed addresses and writes down what is known. Never throws. */
+  async maintain(): Promise<void> {
+    try {
+      this.#countGuests();
+      await this.#relinker.maintain(this.#config.randomised_macs, [...this.#beliefs.values()], (d) =>
+        ownerOf(this.#owners, d.mac, d.hostname),
+      );
+      await this.#save(false);
+    } catch (error) {
+      this.#parts.log.warn(`presence state cannot be written: ${reason(error)}`, { error });
+    }
+  }
+
+  /** Resolves when every transition so far is in the journal. */
+  async flushed(): Promise<void> {
+    await this.#writing;
+  }
+
+  /** A phone keeps its habits under a new address. */
+  #inherit(belief: Belief, mac: string): Belief {
+    const old = this.#relinker.replacedBy(mac);
+    const habit = old === undefined ? undefined : belief.habits[old];
+    if (habit === undefined || belief.habits[mac] !== undefined) return belief;
+    return { ...belief, habits: { ...belief.habits, [mac]: habit } };
+  }
+
+  #countGuests(): void {
+    const now = this.#parts.clock.now();
+    if (Math.abs(now - this.#guestsAt) < guestsEveryMs) return;
+    this.#guestsAt = now;
+    const unassigned = this.#parts.lan.devices().filter((d) => this.ownerOf(d.mac, d.hostname) === undefined);
+    this.#guests = keepBook(this.#guests, unassigned, now);
+  }
+
+  #tuning(person: PersonConfig | undefined): Tuning {
+    const config = this.#config;
+    return {
+      ...defaultTuning,
+      policy: config.policy,
+      graceMs: (person?.offline_grace_seconds ?? config.offline_grace_seconds) * 1000,
+      exitGraceMs: config.exit_grace_seconds * 1000,
+      longestSilenceMs: config.longest_silence_seconds * 1000,
+      reportTtlMs: this.#parts.reportTtlMs(),
+    };
+  }
+
+  #surroundings(): Surroundings {
+    const now = this.#parts.clock.now();
+    return {
+      now,
+      hour: this.#parts.hourOf(now),
+      movements: this.#movements,
+      exitsWatched: this.#config.exits_watched,
+      watched: this.#watched,
+    };
+  }
+
+  #watch(): void {
+    const now = this.#parts.clock.now();
+    if (!this.#parts.lanWorks()) return;
+    const { scanIntervalMs } = this.#parts;
+    // After a gap in watching, everybody gets their full grace again.
+    const gap = now - this.#watched.to > Math.max(60_000, scanIntervalMs() * 2);
+    this.#watched = gap ? { from: now, to: now } : { from: this.#watched.from, to: now };
+  }
+
+  #evaluateAll(): void {
+    this.#watch();
+    for (const { person } of this.#config.people) this.#update(person, (belief) => belief);
+  }
+
+  #update(person: string, change: (belief: Belief) => Belief): void {
+    const config = this.#config.people.find((p) => p.person === person);
+    const before = this.#beliefs.get(person);
+    if (config === undefined || before === undefined) return;
+    const around = this.#surroundings();
+    const changed = change(before);
+    const judgement = judge(changed, around, this.#tuning(config));
+    const after = settled(changed, judgement, around);
+    this.#beliefs.set(person, after);
+    this.#judgements.set(person, judgement);
+    if (after.state !== before.state) this.#announce(before, after, judgement);
+  }
+
+  #announce(before: Belief, after: Belief, judgement: Judgement): void {
+    const { log, store, clock } = this.#parts;
+    const { person } = after;
+    const strongest = judgement.evidence[0];
+    const silentS =
+      judgement.lastSeen === undefined ? undefined : Math.round((clock.now() - judgement.lastSeen) / 1000);
+    if (after.state === 'home')
+      log.info(`Detected ${person} at home (source=${strongest?.source ?? 'unknown'})`);
+    else if (before.state === 'home') log.info(`${person} left home after ${silentS ?? '?'} s of silence`);
+    else log.info(`${person} is away`);
+    const kind =
+      after.state === 'home'
+        ? 'presence.arrived'
+        : before.state === 'home'
+          ? 'presence.left'
+          : 'presence.away';
+    this.#writing = this.#writing
+      .then(() =>
+        store.journal.append({
+          at: clock.now(),
+          kind,
+          subject: `person:${person}`,
+          cause: 'fusion',
+          evidence: judgement.evidence,
+          data: {
+            from: before.state,
+            to: after.state,
+            probability: Number(judgement.probability.toFixed(4)),
+            ...(judgement.conflict === undefined ? {} : { conflict: judgement.conflict }),
+            ...(judgement.lastSeen === undefined ? {} : { last_seen: judgement.lastSeen }),
+          },
+        }),
+      )
+      .then(() => this.#save(true))
+      .catch((error: unknown) =>
+        log.warn(`a transition of ${person} could not be kept: ${reason(error)}`, { error }),
+      );
+    const view = this.#listeners.size === 0 ? undefined : this.#picture();
+    if (view !== undefined) for (const listener of this.#listeners) listener(view);
+  }
+
+  /** The picture as last judged; `view()` would judge again and recurse. */
+  #picture(): PresenceView {
+    const people = this.#config.people.map((person) => this.#personView(person));
+    const now = this.#parts.clock.now();
+    return {
+      at: now,
+      people,
+      countHome: people.filter((p) => p.state === 'home').length,
+      devicesPresent: this.#parts.lan.present(this.#parts.scanIntervalMs() * 2 + 5_000).length,
+      guests: countGuests(this.#guests, now),
+    };
+  }
+
+  #personView(config: PersonConfig): PersonView {
+    const belief = this.#beliefs.get(config.person) ?? newBelief(config.person);
+    const judgement = this.#judgements.get(config.person);
+    return {
+      person: config.person,
+      name: config.name ?? `${config.person.charAt(0).toUpperCase()}${config.person.slice(1)}`,
+      state: belief.state,
+      probability: judgement?.probability ?? 0.5,
+      since: belief.since,
+      lastSeen: judgement?.lastSeen,
+      from: judgement?.from ?? { wifi: 0, homeassistant: 0, tado: 0 },
+      evidence: judgement?.evidence ?? [],
+      conflict: judgement?.conflict,
+    };
+  }
+
+  #shift(byMs: number): void {
+    for (const [person, belief] of this.#beliefs) this.#beliefs.set(person, shifted(belief, byMs));
+    this.#movements = this.#movements.map((m) => ({ ...m, at: m.at + byMs }));
+    this.#watched = { from: this.#watched.from + byMs, to: this.#watched.to + byMs };
+  }
+
+  async #save(now: boolean): Promise<void> {
+    const savedAt = this.#parts.clock.now();
+    if (!now && Math.abs(savedAt - this.#savedAt) < saveEveryMs) return;
+    this.#savedAt = savedAt;
+    await this.#parts.store.state.set(stateKey, {
+      savedAt,
+      beliefs: [...this.#beliefs.values()],
+    } satisfies Saved);
+  }
+}
