@@ -54,6 +54,9 @@ function ago(iso) {
 const age = (iso) =>
   el('time', { datetime: iso, 'data-ago': '', title: new Date(iso).toLocaleString() }, ago(iso));
 
+/** A sentence whose `commands` stand out; still text nodes only. */
+const rich = (text) => text.split('`').map((part, i) => (i % 2 === 1 ? el('code', {}, part) : part));
+
 function listed(names) {
   if (names.length < 2) return names.join('');
   return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
@@ -173,7 +176,7 @@ function drawPeople() {
   // Written only when it changed, or a screen reader would repeat it.
   const title = headline();
   if (byId('headline').textContent !== title) byId('headline').textContent = title;
-  byId('summary').textContent = summary();
+  byId('summary').replaceChildren(...rich(summary()));
   document.title = `${title} · Lares`;
   const people = presence.people.toSorted((a, b) => stateOrder[a.state] - stateOrder[b.state]);
   draw(
@@ -291,7 +294,7 @@ function partRow(part) {
     el('span', { class: 'dot', 'aria-hidden': 'true' }),
     el('span', { class: 'label' }, pretty(part.name)),
     el('span', { class: 'word' }, partWords[part.state]),
-    part.detail === '' ? undefined : el('p', { class: 'detail' }, part.detail),
+    part.detail === '' ? undefined : el('p', { class: 'detail' }, ...rich(part.detail)),
     figures,
   );
 }
@@ -322,7 +325,9 @@ function drawAttention() {
           'li',
           {},
           el('b', {}, pretty(part.name)),
-          ` ${partWords[part.state]}: ${part.detail} `,
+          ` ${partWords[part.state]}: `,
+          ...rich(part.detail),
+          ' ',
           el('span', { class: 'when' }, 'since ', moment(part.since)),
         ),
     }));
