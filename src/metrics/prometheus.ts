@@ -117,9 +117,9 @@ export const rows: readonly Row[] = [
     help: 'Distance between the planned and the real instant of recent ticks.',
     type: 'gauge',
     read: ({ stats: { tick } }) => [
-      { labels: { quantile: '0.5' }, value: tick.jitterP50Ms / 1000 },
-      { labels: { quantile: '0.99' }, value: tick.jitterP99Ms / 1000 },
-      { labels: { quantile: '1' }, value: tick.jitterMaxMs / 1000 },
+      { labels: { statistic: 'p50' }, value: tick.jitterP50Ms / 1000 },
+      { labels: { statistic: 'p99' }, value: tick.jitterP99Ms / 1000 },
+      { labels: { statistic: 'max' }, value: tick.jitterMaxMs / 1000 },
     ],
   },
   {
