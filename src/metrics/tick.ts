@@ -117,11 +117,19 @@ export class Tick {
       void readings.append(batch).catch((error) => this.#o.log.error(`store error: ${reason(error)}`));
       for (const sink of sinks) this.#hand(sink, batch);
       bus.emit('tick', batch);
-      this.#o.onGoodCycle?.(at);
+      this.#tellWatchdog(at);
     }
     this.#counts.count += 1;
     if (measured) this.#jitter = late(this.#jitter, lateMs);
     this.#last = { at, tookMs: clock.monotonic() - startedAt, readings: values.size };
+  }
+
+  #tellWatchdog(at: number): void {
+    try {
+      this.#o.onGoodCycle?.(at);
+    } catch (error) {
+      this.#o.log.error(`watchdog error: ${reason(error)}`, { error });
+    }
   }
 
   #hand(sink: Sink, batch: Batch): void {

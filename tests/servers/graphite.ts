@@ -55,6 +55,7 @@ export class Graphite {
     this.#webPort = ports.webPort;
     this.renderUrl = `http://127.0.0.1:${ports.webPort}`;
     this.#remove = remove;
+    process.once('exit', this.#reap);
   }
 
   /** Starts Carbon and waits until it listens. */
@@ -106,6 +107,12 @@ export class Graphite {
     await untilListening(this.#webPort, web.output, 30_000);
   }
 
+  /** No server outlives the process that started it. */
+  readonly #reap = (): void => {
+    this.#carbon?.kill('SIGKILL');
+    this.#web?.kill('SIGKILL');
+  };
+
   /** Ends Carbon with SIGTERM. Its cache is lost. */
   async terminate(): Promise<void> {
     if (this.#carbon !== undefined) await stop(this.#carbon);
@@ -133,6 +140,7 @@ export class Graphite {
 
   /** Ends both servers and deletes their files. */
   async stop(): Promise<void> {
+    process.off('exit', this.#reap);
     await this.kill();
     if (this.#web !== undefined) await stop(this.#web, 'SIGKILL');
     this.#remove();

@@ -26,7 +26,22 @@ export class MemoryReadings implements Spool {
 
 /** A state store in memory. Values pass through JSON, as in the real one. */
 export class MemoryState implements StateStore {
-  readonly #values = new Map<string, string>();
+  readonly #values: Map<string, string>;
+  #frozen = false;
+
+  constructor(values = new Map<string, string>()) {
+    this.#values = values;
+  }
+
+  /** From now on nothing is kept any more, as after a crash. */
+  freeze(): void {
+    this.#frozen = true;
+  }
+
+  /** What the next run finds. */
+  copy(): MemoryState {
+    return new MemoryState(this.#values);
+  }
 
   async get<T>(key: string): Promise<T | undefined> {
     const text = this.#values.get(key);
@@ -34,7 +49,7 @@ export class MemoryState implements StateStore {
   }
 
   async set(key: string, value: unknown): Promise<void> {
-    this.#values.set(key, JSON.stringify(value));
+    if (!this.#frozen) this.#values.set(key, JSON.stringify(value));
   }
 
   async delete(key: string): Promise<void> {

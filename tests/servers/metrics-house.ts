@@ -58,7 +58,7 @@ export class MetricsHouse {
 
   constructor(options: MetricsHouseOptions) {
     this.readings = options.before?.readings ?? new MemoryReadings();
-    this.state = options.before?.state ?? new MemoryState();
+    this.state = options.before?.state.copy() ?? new MemoryState();
     this.#series = presenceSeries(options.prefix);
     const log = new Logger({ write: (line) => this.lines.push(line) });
     const config = graphiteConfig.parse({ host: '127.0.0.1', port: options.port, ...options.graphite });
@@ -98,6 +98,12 @@ export class MetricsHouse {
     this.#ticking.abort();
     this.#sinking.abort();
     await this.#ended;
+  }
+
+  /** Ends without a word, as SIGKILL does: what this run kept from now on is lost. The store survives. */
+  crash(): Promise<void> {
+    this.state.freeze();
+    return this.stop();
   }
 
   get successes(): number {

@@ -90,12 +90,18 @@ export class GraphiteSink implements Sink {
   /** Monotonic ms of the real clock before which no replay chunk leaves. */
   #notBefore = 0;
   #bell = Promise.withResolvers<void>();
+  readonly #attempted = Promise.withResolvers<void>();
 
   constructor(config: GraphiteConfig, io: GraphiteIo) {
     this.#config = config;
     this.#io = io;
     this.#pace = config.pace_points_per_second;
     this.#sentinel = new Sentinel(config, () => this.#gone());
+  }
+
+  /** Resolves after the first attempt to send, whether it worked or not: the service is ready then. */
+  get attempted(): Promise<void> {
+    return this.#attempted.promise;
   }
 
   offer(batch: Batch): void {
@@ -170,6 +176,7 @@ export class GraphiteSink implements Sink {
       ledger.missed(tickOf(batch));
       this.#backlogPoints += points;
       await this.#failed(error);
+      this.#attempted.resolve();
       return;
     }
     this.#counts.sentBatches += 1;
@@ -177,6 +184,7 @@ export class GraphiteSink implements Sink {
     this.#newestConfirmed = batch.at;
     const target = named(this.#config);
     this.#io.log.info(`Successfully sent ${points} metrics (Sent ${points} metrics to Graphite ${target})`);
+    this.#attempted.resolve();
     await this.#works(ledger);
   }
 
