@@ -1,0 +1,1 @@
+export { openNotifier, type Notifier } from './notify.ts';
