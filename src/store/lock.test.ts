@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { LaresError } from '#kernel/errors.ts';
+import type { LaresError } from '#kernel/errors.ts';
 import { stop, until } from '../../tests/servers/process.ts';
 import { lockDataDir } from './lock.ts';
 

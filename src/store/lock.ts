@@ -5,6 +5,8 @@ import { LaresError } from '#kernel/errors.ts';
 import { explain, resultCode } from './sqlite.ts';
 
 const busy = 5;
+// A lock whose handle nobody keeps must not be collected, and so released, by accident.
+const locks = new Set<DatabaseSync>();
 
 /**
  * Makes this process the only service of the data directory until it is released or the process ends.
@@ -31,9 +33,10 @@ export function lockDataDir(dataDir: string): { release(): void } {
     );
   }
   const held = database;
+  locks.add(held);
   return {
     release() {
-      if (!held.isOpen) return;
+      if (!locks.delete(held)) return;
       rmSync(holder, { force: true });
       held.close();
     },

@@ -58,7 +58,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await db.destroy();
     throw error;
   }
-  const readings = new SqlReadings(db, log);
+  const readings = new SqlReadings(db, log, options.retention ?? defaultRetention);
   const journal = new SqlJournal(db, bus, log);
   const stop = new AbortController();
   const maintenance = options.guest === true ? undefined : keepMaintained(readings, clock, log, stop.signal);
