@@ -188,11 +188,18 @@ function proof(entry: Neighbour | undefined, before: Neighbour | undefined, netw
   return seen(before?.state === 'unknown' ? now - oldestReachableMs : now);
 }
 
-/** Throws what the first sweep would throw: UNREACHABLE for the interface, CONFIG_INVALID for the network. */
+/** Throws UNREACHABLE, naming the interface, when none of the networks can be reached. */
 export async function openKernelScanner(options: KernelOptions): Promise<LanScanner> {
-  const scanner = new KernelScanner(options);
-  for (const network of options.networks) portFor(parseNetwork(network), options.interface);
-  return scanner;
+  const troubles: unknown[] = [];
+  for (const network of options.networks) {
+    try {
+      portFor(parseNetwork(network), options.interface);
+    } catch (error) {
+      troubles.push(error);
+    }
+  }
+  if (troubles.length > 0 && troubles.length === options.networks.length) throw troubles[0];
+  return new KernelScanner(options);
 }
 
 /** What the kernel method lacks on this machine, as part of a sentence; empty when nothing. */

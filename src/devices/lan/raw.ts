@@ -98,10 +98,7 @@ class RawScanner implements LanScanner {
   ): Promise<void> {
     this.#heard.add(heard);
     try {
-      await this.#perform(
-        { do: 'listen', places: networks.map((n) => this.#place(parseNetwork(n))) },
-        signal,
-      );
+      await this.#perform({ do: 'listen', places: this.#places(networks) }, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
@@ -109,11 +106,11 @@ class RawScanner implements LanScanner {
     }
   }
 
-  /** Throws what the first task on any of the networks would throw. */
+  /** Opens a socket for each network whose interface works. Throws when none does, or without the capability. */
   async check(): Promise<void> {
     const never = new AbortController().signal;
-    for (const network of this.#options.networks)
-      await this.#perform({ do: 'check', place: this.#place(parseNetwork(network)) }, never);
+    for (const place of this.#places(this.#options.networks))
+      await this.#perform({ do: 'check', place }, never);
   }
 
   async close(): Promise<void> {
@@ -129,6 +126,21 @@ class RawScanner implements LanScanner {
   #place(network: Network): Place {
     const port = portFor(network, this.#options.interface);
     return { network: network.cidr, interface: port.name, mac: port.mac, address: port.address };
+  }
+
+  /** One lost interface must not blind the others; throws only when none is left. */
+  #places(networks: readonly string[]): Place[] {
+    const troubles: unknown[] = [];
+    const places = networks.flatMap((network) => {
+      try {
+        return [this.#place(parseNetwork(network))];
+      } catch (error) {
+        troubles.push(error);
+        return [];
+      }
+    });
+    if (places.length === 0 && troubles.length > 0) throw troubles[0];
+    return places;
   }
 
   #perform(task: Task, signal: AbortSignal): Promise<Found> {

@@ -8,9 +8,10 @@ const longestName = 255;
 export function cleanHostname(raw: string | Uint8Array): string | undefined {
   const text = typeof raw === 'string' ? raw.slice(0, 4 * longestName) : decode(raw);
   const labels = text
+    .replaceAll(/[\s\p{Cc}]/gu, ' ')
+    .replaceAll(/[\p{C}\ufffd]/gu, '')
+    .replaceAll(/ +/g, ' ')
     .normalize('NFC')
-    .replaceAll(/[\s\p{Cc}]+/gu, ' ')
-    .replaceAll(/[\p{C}\p{Zl}\p{Zp}\ufffd]/gu, '')
     .split('.')
     .map((label) => cut(label.trim(), longestLabel))
     .filter((label) => label !== '');
