@@ -1,7 +1,8 @@
 import { distance } from 'fastest-levenshtein';
 import { isMap, visit } from 'yaml';
-import { soundsSecret } from './problems.ts';
-import { metaAt, schemasAt, settingsOf, type SchemaNode } from './schema.ts';
+import type { z } from 'zod';
+import { scalarText, soundsSecret } from './problems.ts';
+import { metaAt, nodeOf, schemasAt, settingsOf, type SchemaNode } from './schema.ts';
 import { keyText, SecretRef, type Source } from './source.ts';
 import type { Path } from './types.ts';
 
@@ -75,4 +76,24 @@ function pathOf(chain: readonly unknown[]): Path | undefined {
     }
   }
   return path;
+}
+
+/** The configuration as it may be shown: every secret setting, and every secret inside another, is `[secret]`. */
+export function maskConfig(
+  schema: z.ZodType,
+  loaded: { readonly config: unknown; readonly secrets: readonly string[] },
+): unknown {
+  const secrets = loaded.secrets.filter((secret) => secret.length >= 4);
+  const mask = (value: unknown, path: Path): unknown => {
+    if (Array.isArray(value)) return value.map((item, i) => mask(item, [...path, i]));
+    if (typeof value === 'object' && value !== null)
+      return Object.fromEntries(Object.entries(value).map(([key, v]) => [key, mask(v, [...path, key])]));
+    if (value === undefined || value === null) return value;
+    if (metaAt(nodeOf(schema), path, loaded.config).secret || loaded.secrets.includes(scalarText(value)))
+      return '[secret]';
+    return typeof value === 'string'
+      ? secrets.reduce((text, s) => text.replaceAll(s, '[secret]'), value)
+      : value;
+  };
+  return mask(loaded.config, []);
 }

@@ -133,7 +133,8 @@ export function metaAt(
 /** One setting as people write it: `presence.people[].wifi_macs`, `cameras.<name>.url`. */
 export interface Setting {
   readonly path: string;
-  readonly node: SchemaNode;
+  /** One for each branch of a union that has this key. */
+  readonly nodes: readonly SchemaNode[];
   readonly meta: Partial<SettingMeta>;
   readonly required: boolean;
   readonly fallback: unknown;
@@ -150,8 +151,14 @@ export function settingsOf(schema: SchemaNode): Setting[] {
     for (const [key, child] of Object.entries(def.shape ?? {})) {
       const inner = path === '' ? key : `${path}.${key}`;
       const { node: bare, ...rest } = unwrap(child);
-      if (!found.has(inner))
-        found.set(inner, { path: inner, node: child, ...rest, section: isSection(bare) });
+      const known = found.get(inner);
+      found.set(inner, {
+        path: inner,
+        ...rest,
+        section: isSection(bare),
+        ...known,
+        nodes: [...(known?.nodes ?? []), child],
+      });
       visit(child, inner, depth + 1);
     }
     if (def.element !== undefined) visit(def.element, `${path}[]`, depth + 1);

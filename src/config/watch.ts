@@ -1,0 +1,97 @@
+import { statSync, watch, type FSWatcher } from 'node:fs';
+import path from 'node:path';
+import type { z } from 'zod';
+import type { Clock, Log } from '#kernel/driver.ts';
+import { reason } from '#kernel/errors.ts';
+import { diffConfig, type ConfigDiff } from './diff.ts';
+import { ConfigError, type Loaded } from './load.ts';
+import type { Problem } from './model.ts';
+
+export interface Reloaded<Config> extends ConfigDiff {
+  readonly next: Config;
+  readonly loaded: Loaded<Config>;
+}
+
+export interface WatchOptions<S extends z.ZodType> {
+  readonly schema: S;
+  /** Everything whose change may change the settings: `lares.yaml`, env files, `secrets.yaml`. */
+  readonly files: readonly string[];
+  readonly current: Loaded<z.output<S>>;
+  /** Reads and checks again: `() => loadConfig(schema, options)`. */
+  readonly load: () => Loaded<z.output<S>>;
+  /** Called only when something differs and all of it is valid. */
+  readonly onChange: (change: Reloaded<z.output<S>>) => void;
+  /** Called with everything that is wrong; the settings in use stay as they are. */
+  readonly onInvalid: (problems: readonly Problem[], error: unknown) => void;
+  readonly clock: Pick<Clock, 'sleep'>;
+  readonly log: Pick<Log, 'warn'>;
+  readonly signal: AbortSignal;
+  /** Editors write a file in several steps; milliseconds from the first sign of a change until it is read. */
+  readonly settleMs?: number;
+}
+
+export interface ConfigWatch {
+  /** Reads again now, whatever the file system says. For SIGHUP. */
+  reload(): void;
+}
+
+/** Reads the settings again when one of their files changes, until the signal aborts. */
+export function watchConfig<S extends z.ZodType>(options: WatchOptions<S>): ConfigWatch {
+  const { schema, files, load, onChange, onInvalid, clock, log, signal, settleMs = 200 } = options;
+  let current = options.current.config;
+  let seen = signature(files);
+  let waiting = false;
+
+  const reload = (): void => {
+    if (signal.aborted) return;
+    try {
+      const loaded = load();
+      const diff = diffConfig(schema, current, loaded.config);
+      current = loaded.config;
+      if (diff.changed.length > 0) onChange({ ...diff, next: loaded.config, loaded });
+    } catch (error) {
+      onInvalid(error instanceof ConfigError ? error.problems : [], error);
+    }
+  };
+  const settle = async (): Promise<void> => {
+    if (waiting) return;
+    waiting = true;
+    await clock.sleep(settleMs, signal);
+    waiting = false;
+    const now = signature(files);
+    if (now === seen) return;
+    seen = now;
+    reload();
+  };
+
+  const watchers: FSWatcher[] = [];
+  // The directory, not the file: editors replace the file, and the watch would stay with the old one.
+  for (const directory of new Set(files.map((file) => path.dirname(path.resolve(file))))) {
+    try {
+      const watcher = watch(directory, { persistent: false }, () => void settle());
+      watcher.on('error', (error) => log.warn(`config watch error: ${reason(error)}`, { directory }));
+      watchers.push(watcher);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+        log.warn(`config watch error: ${reason(error)}; send SIGHUP after a change`, { directory });
+    }
+  }
+  const close = () => watchers.forEach((watcher) => watcher.close());
+  if (signal.aborted) close();
+  signal.addEventListener('abort', close, { once: true });
+  return { reload };
+}
+
+/** Differs whenever one of the files was written, replaced, created or removed; follows symbolic links. */
+function signature(files: readonly string[]): string {
+  return files
+    .map((file) => {
+      try {
+        const { ino, mtimeMs, ctimeMs, size } = statSync(file);
+        return `${ino}:${mtimeMs}:${ctimeMs}:${size}`;
+      } catch {
+        return 'absent';
+      }
+    })
+    .join(' ');
+}
