@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { LaresError } from '#kernel/errors.ts';
+import type { LaresError } from '#kernel/errors.ts';
 import { freePort, scratch, until } from '../../../tests/servers/process.ts';
 import { HomeAssistant } from './client.ts';
 import type { EntityAnswer } from './model.ts';
