@@ -1,14 +1,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LaresError, type Code } from '#kernel/errors.ts';
 
-const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
+const isLoopback = (host: string) => /^(127(\.\d{1,3}){3}|::1|localhost)$/.test(host);
 
 /**
  * Until people can sign in, only programs of this machine may ask.
  * @throws LaresError CONFIG_INVALID for every host that others could reach.
  */
 export function requireLoopback(host: string): void {
-  if (loopback.has(host)) return;
+  if (isLoopback(host)) return;
   throw new LaresError(
     'CONFIG_INVALID',
     `http.host is ${JSON.stringify(host)}, but Lares answers on loopback only until it knows sign-in: ` +
@@ -29,7 +29,7 @@ export function refusal(
 ): string | undefined {
   // A page of another site can point its own name at 127.0.0.1 (DNS rebinding); its Host header gives it away.
   const host = typeof headers.host === 'string' ? hostName(headers.host) : undefined;
-  if (host === undefined || !(loopback.has(host) || allowed.has(host)))
+  if (host === undefined || !(isLoopback(host) || allowed.has(host)))
     return `the Host header ${JSON.stringify(headers.host ?? '')} is not a name of this server; ask for http://localhost`;
   if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined)
     return 'this request came through a proxy; Lares must not be published before it knows sign-in';
