@@ -23,8 +23,8 @@ export type Decide = (feed: Feed) => Transition[];
 const tickMs = 5_000;
 // Door evidence is remembered by the service this long.
 const movementMemoryMs = 3_600_000;
-// Nobody leaves while their phone was seen this lately, so these ticks need no judgement.
-const freshMs = 30_000;
+// Time at home is counted at least this often.
+const countEveryMs = 120_000;
 const phone = '02:00:00:00:00:01';
 
 /** The original rule: home until nothing was seen for `graceMs`, looked at every 5 s. */
@@ -42,12 +42,14 @@ export const fixedGrace =
 
 /**
  * The fusion of the running service: a belief updated by every sighting and judged by every sighting, door event
- * and 5 s tick. Ticks that cannot change anything are skipped: those within 30 s of a sighting, and those of
- * somebody away, whom only a sighting brings back. The belief starts empty, so what it learns is learned here.
+ * and 5 s tick. What cannot change anything is skipped: ticks before the shortest grace period has passed since a
+ * sighting, ticks of somebody away, whom only a sighting brings back, and most sightings of somebody at home. The
+ * belief starts empty, so what it learns is learned here.
  */
 export const fusion =
   (tuning: Tuning = defaultTuning, exitsWatched = false): Decide =>
   ({ from, to, sightings, exits }) => {
+    const freshMs = Math.min(tuning.graceMs, tuning.exitGraceMs, tuning.longestSilenceMs);
     const transitions: Transition[] = [];
     let belief = newBelief('alex');
     let movements: Movement[] = [];
@@ -64,7 +66,7 @@ export const fusion =
     let judgedAt = Number.NEGATIVE_INFINITY;
     for (const [i, at] of sightings.entries()) {
       belief = sighted(belief, phone, at, hourOf(at), from);
-      if (belief.state !== 'home' || at - judgedAt >= freshMs) {
+      if (belief.state !== 'home' || at - judgedAt >= countEveryMs) {
         weigh(at);
         judgedAt = at;
       }
