@@ -376,14 +376,19 @@ function append(out: Record<string, unknown>, key: string, values: readonly stri
   if (values.length > 0) out[key] = [...new Set([...((out[key] as string[] | undefined) ?? []), ...values])];
 }
 
+const bareMac =
+  /^([0-9a-f]{12}|[0-9a-f]{4}([.:-])[0-9a-f]{4}\2[0-9a-f]{4}|[0-9a-f]{6}[-:][0-9a-f]{6}|[0-9a-f]{2}([ _.])([0-9a-f]{2}\3){4}[0-9a-f]{2})$/i;
+
 /** A MAC address in any notation, also with single-digit octets, as upper case with colons. */
 export function macOf(text: string): string | undefined {
   const octets = text.trim().split(/[:-]/);
-  const digits =
-    octets.length === 6 && octets.every((o) => /^[0-9a-f]{1,2}$/i.test(o))
-      ? octets.map((o) => o.padStart(2, '0')).join('')
-      : text.replaceAll(/[\s.:_-]/g, '');
-  return /^[0-9a-f]{12}$/i.test(digits) ? digits.toUpperCase().match(/../g)?.join(':') : undefined;
+  if (octets.length === 6 && octets.every((o) => /^[0-9a-f]{1,2}$/i.test(o)))
+    return octets.map((o) => o.padStart(2, '0').toUpperCase()).join(':');
+  if (!bareMac.test(text.trim())) return undefined;
+  return text
+    .toUpperCase()
+    .match(/[0-9A-F]{2}/g)
+    ?.join(':');
 }
 
 function comments(node: unknown, first: readonly (string | null | undefined)[] = []): string[] {

@@ -1,0 +1,101 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { silent } from '#platform/log.ts';
+import { systemClock } from '#platform/clock.ts';
+import { until } from '../../tests/servers/process.ts';
+import { fixtureSchema } from './fixture.ts';
+import { loadConfig } from './load.ts';
+import type { Problem } from './model.ts';
+import { watchConfig } from './watch.ts';
+import { editConfig } from './write.ts';
+
+let dir: string;
+let stop: AbortController;
+beforeEach(() => {
+  dir = mkdtempSync(path.join(tmpdir(), 'lares-watch-'));
+  stop = new AbortController();
+});
+afterEach(() => {
+  stop.abort();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** A watched file, and everything that the watch reported. */
+function watched(text: string) {
+  const file = path.join(dir, 'lares.yaml');
+  writeFileSync(file, text);
+  const load = () => loadConfig(fixtureSchema, { file });
+  const changes: {
+    changed: readonly string[];
+    live: readonly string[];
+    needRestart: readonly string[];
+    name: string;
+  }[] = [];
+  const invalid: (readonly Problem[])[] = [];
+  const watch = watchConfig({
+    schema: fixtureSchema,
+    files: [file],
+    current: load(),
+    load,
+    onChange: ({ changed, live, needRestart, next }) =>
+      changes.push({ changed, live, needRestart, name: next.home.name }),
+    onInvalid: (problems) => invalid.push(problems),
+    clock: systemClock,
+    log: silent,
+    signal: stop.signal,
+    settleMs: 20,
+  });
+  return { file, changes, invalid, watch };
+}
+
+test('a saved change is reported once, with what takes effect at once and what needs a restart', async () => {
+  const { file, changes, invalid } = watched('home: {name: Elm}\n');
+  writeFileSync(file, 'home: {name: Oak}\nlog: {json: true}\n');
+  await until(() => changes.length > 0);
+  expect(changes).toEqual([
+    { changed: ['home.name', 'log.json'], live: ['home.name'], needRestart: ['log.json'], name: 'Oak' },
+  ]);
+  expect(invalid).toEqual([]);
+});
+
+test('a file that is replaced, as editors and our own edits do, is still watched afterwards', async () => {
+  const { file, changes } = watched('home: {name: Elm}\n');
+  writeFileSync(`${file}.new`, 'home: {name: Oak}\n');
+  renameSync(`${file}.new`, file);
+  await until(() => changes.length === 1);
+  editConfig(fixtureSchema, { file }, [{ path: ['home', 'name'], value: 'Ash' }]);
+  await until(() => changes.length === 2);
+  expect(changes.map((c) => c.name)).toEqual(['Oak', 'Ash']);
+});
+
+test('an invalid file is reported with its problems and the settings in use stay', async () => {
+  const { file, changes, invalid } = watched('home: {name: Elm}\n');
+  writeFileSync(file, 'home: {nam: Oak}\n');
+  await until(() => invalid.length > 0);
+  expect(invalid.map((problems) => problems.map((p) => `${p.line}:${p.column} ${p.path} ${p.hint}`))).toEqual(
+    [['1:8 home.nam did you mean name?']],
+  );
+  writeFileSync(file, 'home: {name: Ash}\n');
+  await until(() => changes.length > 0);
+  expect(changes.map((c) => [c.changed, c.name])).toEqual([[['home.name'], 'Ash']]);
+});
+
+test('a signal reads the file at once; the same settings again are no change', () => {
+  const { file, changes, watch } = watched('home: {name: Elm}\n');
+  writeFileSync(file, '# only a comment\nhome: {name: Elm}\n');
+  watch.reload();
+  expect(changes).toEqual([]);
+  writeFileSync(file, 'home: {name: Oak}\n');
+  watch.reload();
+  expect(changes.map((c) => c.name)).toEqual(['Oak']);
+});
+
+test('nothing is reported after the end', () => {
+  const { file, changes, watch } = watched('home: {name: Elm}\n');
+  stop.abort();
+  writeFileSync(file, 'home: {name: Oak}\n');
+  watch.reload();
+  expect(changes).toEqual([]);
+});
