@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { LaresError } from '#kernel/errors.ts';
 import { chooseScanner, mayUseRaw } from '#devices/index.ts';
-import { deliver, render } from '#metrics/index.ts';
+import { checkGraphite } from '#metrics/index.ts';
 import type { CliHouse } from '#platform/command.ts';
 import { HomeAssistant } from '#platform/homeassistant/client.ts';
 import { table } from '#platform/table.ts';
@@ -93,8 +93,7 @@ function realIo(house: CliHouse<DoctorSettings>): DoctorIo {
     installedAt: statSync(import.meta.filename).mtimeMs,
     openScanner: chooseScanner,
     mayUseRaw,
-    deliver,
-    render,
+    checkGraphite,
     homeAssistant: (access) => new HomeAssistant(access),
     get: (url) => house.get(url),
     program: (name, args) =>

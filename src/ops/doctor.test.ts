@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { afterEach, describe, expect, test } from 'vitest';
 import { LaresError } from '#kernel/errors.ts';
 import type { LanScanner, OpenScanner, WifiConfig } from '#devices/index.ts';
-import { deliver, render } from '#metrics/index.ts';
+import { checkGraphite, graphiteConfig } from '#metrics/index.ts';
 import { HomeAssistant } from '#platform/homeassistant/client.ts';
 import { HomeAssistantSim } from '#platform/homeassistant/sim.ts';
 import { silent } from '#platform/log.ts';
@@ -83,8 +83,7 @@ function io(settings: Partial<DoctorSettings>, over: Partial<DoctorIo> = {}): Do
     installedAt: 0,
     openScanner: simulated(20),
     mayUseRaw: () => true,
-    deliver,
-    render,
+    checkGraphite,
     homeAssistant: (access) => new HomeAssistant(access),
     get: async () => ({ status: 'ok', attention: [] }),
     program: async () => undefined,
@@ -260,7 +259,7 @@ describe('Carbon', () => {
       server.close();
     });
     const ask = async (port: number) => {
-      const graphite = { host: '127.0.0.1', port, timeout_seconds: 0.3 };
+      const graphite = graphiteConfig.parse({ host: '127.0.0.1', port, timeout_seconds: 0.3 });
       return (await areas.graphite(io({ graphite })))[0];
     };
     const { port: mute } = server.address() as AddressInfo;
@@ -273,16 +272,15 @@ describe('Carbon', () => {
     async () => {
       for (const [schema, expected] of [
         ['5s:1d', ['ok', 'ok']],
-        ['60s:1d', ['ok', 'ok', 'warn']],
+        ['60s:1d', ['ok', 'fail']],
       ] as const) {
         const server = await startGraphite({ schema });
         cleanups.push(() => server.stop());
-        const graphite = {
+        const graphite = graphiteConfig.parse({
           host: server.host,
           port: server.port,
           render_url: server.renderUrl,
-          timeout_seconds: 5,
-        };
+        });
         const findings = await areas.graphite(io({ graphite }));
         expect(findings.map((f) => f.state)).toEqual(expected);
         expect(findings.at(-1)?.text).toContain(
@@ -298,12 +296,11 @@ describe('Carbon', () => {
     async () => {
       const server = await startGraphite({ schema: '5s:1d' });
       cleanups.push(() => server.stop());
-      const graphite = {
+      const graphite = graphiteConfig.parse({
         host: server.host,
         port: server.port,
         render_url: server.renderUrl,
-        timeout_seconds: 5,
-      };
+      });
       const get = async () => ({ status: 'ok', uptime_seconds: 900, attention: [] });
       const findings = await areas.graphite(
         io({ graphite, presence: { people: [person('alex')] } }, { get }),
@@ -346,7 +343,7 @@ describe('the command', () => {
   });
 
   test('a failure sets the exit code, and JSON carries every finding', async () => {
-    const graphite = { host: '127.0.0.1', port: await freePort(), timeout_seconds: 1 };
+    const graphite = graphiteConfig.parse({ host: '127.0.0.1', port: await freePort() });
     const { data, exit } = await doctor(['graphite'], { graphite });
     expect(exit).toBe(1);
     expect(data).toMatchObject({ ok: false, findings: [{ check: 'graphite', state: 'fail' }] });

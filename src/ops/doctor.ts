@@ -1,5 +1,5 @@
 import { reason } from '#kernel/errors.ts';
-import type { GraphiteConfig } from '#metrics/index.ts';
+import type { GraphiteConfig, GraphiteFinding } from '#metrics/index.ts';
 import type { OpenScanner, WifiConfig } from '#devices/index.ts';
 import type { EntityAnswer } from '#platform/homeassistant/model.ts';
 import type { PersonConfig } from '#presence/index.ts';
@@ -21,7 +21,7 @@ export interface DoctorSettings {
   readonly homeassistant?:
     | { readonly url: string; readonly token: string; readonly verify_tls: boolean }
     | undefined;
-  readonly graphite?: Pick<GraphiteConfig, 'host' | 'port' | 'render_url' | 'timeout_seconds'> | undefined;
+  readonly graphite?: GraphiteConfig | undefined;
 }
 
 /** What the checks touch besides files. */
@@ -38,15 +38,11 @@ export interface DoctorIo {
   readonly installedAt: number;
   readonly openScanner: OpenScanner;
   readonly mayUseRaw: () => boolean;
-  /** Sends a payload and waits for the receipt; resolves with the milliseconds it took. */
-  deliver(to: { host: string; port: number }, payload: string, timeoutMs: number): Promise<number>;
-  render(
-    url: string,
-    series: readonly string[],
-    from: number,
-    until: number,
-    signal: AbortSignal,
-  ): Promise<readonly { target: string; datapoints: readonly (readonly [number | null, number])[] }[]>;
+  /** Everything between us and Graphite; `series` are those that it must show already. */
+  checkGraphite(
+    config: GraphiteConfig,
+    options: { intervalSeconds: number; series: readonly string[]; signal: AbortSignal },
+  ): Promise<readonly GraphiteFinding[]>;
   homeAssistant(access: { url: string; token: string; verifyTls: boolean }): {
     greeting(signal?: AbortSignal): Promise<string>;
     state(entity: string, signal?: AbortSignal): Promise<EntityAnswer>;

@@ -1,5 +1,4 @@
 import { LaresError, reason } from '#kernel/errors.ts';
-import { diagnose } from '#metrics/index.ts';
 import { presenceReadings } from '#presence/index.ts';
 import type { Check, DoctorIo, DoctorSettings, Finding } from '../doctor.ts';
 
@@ -138,82 +137,23 @@ export const homeassistant = configured(
   },
 );
 
-const testSeries = 'home.presence.test_operational';
-const readBackMs = 5_000;
-const visibleMs = 300_000;
-
 /** Carbon takes a reading and confirms it; with a render address it is also read back, and the settings of Carbon judged. */
 export const graphite = configured(
   'graphite',
   'graphite',
   'readings stay in the own database',
   async (section, io, settings) => {
-    const check = 'graphite';
-    const where = `${section.host}:${section.port}`;
-    const epoch = Math.floor(io.now() / 1000);
-    try {
-      const took = await io.deliver(
-        { host: section.host, port: section.port },
-        `${testSeries} 1 ${epoch}\n`,
-        section.timeout_seconds * 1000,
-      );
-      const text = `${where} confirmed ${testSeries} after ${took.toFixed(1)} ms`;
-      const sent: Finding = { check, state: 'ok', text };
-      if (section.render_url === undefined) return [sent];
-      return [sent, ...(await readBack(section.render_url, epoch, io, settings))];
-    } catch (error) {
-      return [
-        {
-          check,
-          state: 'fail',
-          text: reason(error),
-          fix: `on the machine of Carbon: ss -ltn 'sport = :${section.port}'; LINE_RECEIVER_INTERFACE and firewall must let this machine in`,
-        },
-      ];
-    }
+    const intervalSeconds = settings.metrics.interval_seconds;
+    const series = await longSent(io, settings);
+    const findings = await io.checkGraphite(section, { intervalSeconds, series, signal: io.signal });
+    return findings.map(({ ok, text }): Finding => ({ check: 'graphite', state: ok ? 'ok' : 'fail', text }));
   },
 );
 
-async function readBack(
-  url: string,
-  epoch: number,
-  io: DoctorIo,
-  settings: DoctorSettings,
-): Promise<Finding[]> {
-  const check = 'graphite';
-  const end = io.now() + readBackMs;
-  for (;;) {
-    const [shown] = await io.render(url, [testSeries], (epoch - 300) * 1000, (epoch + 60) * 1000, io.signal);
-    const points = shown?.datapoints ?? [];
-    const visible = points.some(([value, at]) => value !== null && Math.abs(at - epoch) <= 60);
-    if (!visible && io.now() < end && !io.signal.aborted) {
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      continue;
-    }
-    if (!visible)
-      return [
-        {
-          check,
-          state: 'fail',
-          text: `${testSeries} was confirmed but is not shown by ${url} after ${readBackMs / 1000} s`,
-          fix: 'raise MAX_CREATES_PER_MINUTE in carbon.conf (Debian: 50), look at creates.log; graphite-web must read the same WHISPER_DIR',
-        },
-      ];
-    const [first, second] = points;
-    const stepSeconds = first === undefined || second === undefined ? undefined : second[1] - first[1];
-    const troubles = diagnose(
-      { missingSeries: await missing(url, io, settings), stepSeconds },
-      settings.metrics.interval_seconds,
-    );
-    return [
-      { check, state: 'ok', text: `${url} shows it, one point per ${stepSeconds ?? '?'} s` },
-      ...troubles.map((text): Finding => ({ check, state: 'warn', text })),
-    ];
-  }
-}
+const visibleMs = 300_000;
 
-/** Series that a running service has sent for minutes and Graphite does not show: its create limit is too low. */
-async function missing(url: string, io: DoctorIo, settings: DoctorSettings): Promise<string[]> {
+/** The series that a running service has sent for minutes; one that Graphite does not show then was never created. */
+async function longSent(io: DoctorIo, settings: DoctorSettings): Promise<string[]> {
   const health = (await io.get('/health').catch(() => undefined)) as { uptime_seconds?: number } | undefined;
   if (health?.uptime_seconds === undefined || health.uptime_seconds * 1000 < visibleMs) return [];
   const people = settings.presence.people.map(({ person }) => ({
@@ -228,10 +168,7 @@ async function missing(url: string, io: DoctorIo, settings: DoctorSettings): Pro
     conflict: undefined,
   }));
   const view = { at: io.now(), people, countHome: 0, devicesPresent: 0, guests: 0 };
-  const names = presenceReadings(view).map((r) => r.series);
-  const shown = await io.render(url, names, io.now() - visibleMs, io.now(), io.signal);
-  const alive = new Set(shown.filter((s) => s.datapoints.some(([v]) => v !== null)).map((s) => s.target));
-  return names.filter((name) => !alive.has(name));
+  return presenceReadings(view).map((reading) => reading.series);
 }
 
 /** The service runs and says how it is. */
