@@ -5,7 +5,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { buildArp, parseArp } from '#devices/lan/codec/arp.ts';
 import { broadcastMac, etherType, parseEthernet } from '#devices/lan/codec/ethernet.ts';
-import { contains, formatIpv4, parseIpv4, parseNetwork } from '#devices/lan/codec/ipv4.ts';
+import { formatIpv4, parseIpv4 } from '#devices/lan/codec/ipv4.ts';
 import { openPacketSocket } from '#devices/lan/packet-socket.ts';
 import { lineReader } from '#devices/lan/raw-protocol.ts';
 import type { AirCommand, AirCounts, AirOptions } from './lan.ts';
@@ -13,9 +13,9 @@ import type { AirCommand, AirCounts, AirOptions } from './lan.ts';
 const [name = 'eth0', json = '{}'] = process.argv.slice(2);
 const options = JSON.parse(json) as AirOptions;
 const hosts = new Map(options.hosts.map((host) => [parseIpv4(host.ip) ?? 0, { ...host }]));
-const network = parseNetwork(options.network);
 const socket = openPacketSocket(name, false);
-const counts: AirCounts = { arp: 0, outside: 0, other: {} };
+const targets = new Set<number>();
+const counts: Omit<AirCounts, 'targets'> = { arp: 0, other: {} };
 
 function dice(seed: number): () => number {
   let state = seed >>> 0 || 1;
@@ -39,7 +39,7 @@ function answer(frame: Uint8Array): void {
   const arp = parseArp(ethernet.payload);
   if (arp === undefined || arp.op !== 'request') return;
   counts.arp += 1;
-  if (!contains(network, arp.targetIp)) counts.outside += 1;
+  targets.add(arp.targetIp);
   const host = hosts.get(arp.targetIp);
   if (host === undefined || host.silent === true) return;
   const broadcast = ethernet.to === broadcastMac;
@@ -64,7 +64,7 @@ function answer(frame: Uint8Array): void {
 const say = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`);
 
 const actions: { [K in AirCommand['do']]: (command: Extract<AirCommand, { do: K }>) => void } = {
-  counts: () => say(counts),
+  counts: () => say({ ...counts, targets: [...targets].toSorted((a, b) => a - b).map(formatIpv4) }),
   change: (command) => {
     const ip = parseIpv4(command.host.ip) ?? 0;
     hosts.set(ip, { ...command.host });

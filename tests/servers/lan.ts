@@ -35,6 +35,8 @@ export interface AirHost {
 
 export interface AirOptions {
   readonly network: string;
+  /** Prefix length of the hub's interface where it is not that of the network. */
+  readonly linkPrefix?: number;
   readonly hosts: readonly AirHost[];
   /** Probability that a broadcast does not reach a host. */
   readonly broadcastLoss?: number;
@@ -46,8 +48,8 @@ export interface AirOptions {
 /** Frames that reached the far end. */
 export interface AirCounts {
   arp: number;
-  /** ARP requests for addresses outside the network. */
-  outside: number;
+  /** Every address that was asked for. */
+  targets: string[];
   /** Frames by ethertype other than ARP. */
   other: Record<string, number>;
 }
@@ -197,7 +199,7 @@ export async function emulatedLan(options: AirOptions): Promise<EmulatedLan> {
     const far = await namespace(`${prefix}-air`);
     made.push(far);
     await hub.ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', far.name);
-    await plug(hub, `${hubAddress}/${options.network.split('/')[1] ?? '24'}`, hubMac);
+    await plug(hub, `${hubAddress}/${options.linkPrefix ?? options.network.split('/')[1] ?? '24'}`, hubMac);
     // The far end's own kernel stays mute: it has no address and does not speak IPv6.
     await run('ip', ['netns', 'exec', far.name, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1']);
     await far.ip('link', 'set', 'eth0', 'up');

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { LanScanner, LanSighting, SweepResult, Target } from '../model.ts';
-import { encloses, formatIpv4, parseIpv4, parseNetwork, type Network } from './codec/ipv4.ts';
+import { encloses, formatIpv4, parseNetwork, type Network } from './codec/ipv4.ts';
 import { parseIpNeigh, parseProcArp, type Neighbour } from './codec/neighbours.ts';
 import { portFor, targetsOf, type Port } from './interfaces.ts';
 
@@ -94,7 +94,7 @@ async function nudge(
 function undecided(entry: Neighbour | undefined, waitedMs: number): boolean {
   if (entry === undefined || entry.state === 'incomplete' || entry.state === 'failed')
     return waitedMs < sweepMs;
-  return entry.state === 'reachable' || entry.state === 'permanent' ? false : waitedMs < verifyMs;
+  return entry.state !== 'permanent' && waitedMs < verifyMs;
 }
 
 /**
@@ -145,17 +145,27 @@ class KernelScanner implements LanScanner {
     const started = performance.now();
     await nudge(ordered, port, perSecond, signal);
     const again = new Set<string>();
+    const proved = new Map<string, LanSighting>();
     for (;;) {
       const table = await neighbours(port);
       const waited = performance.now() - started;
-      if (signal.aborted || !addresses.some((ip) => undecided(table.get(ip), waited)))
-        return addresses.flatMap((ip) => proof(table.get(ip), before.get(ip), network));
+      for (const ip of addresses) {
+        const sighting = proofOf(table.get(ip), network);
+        if (sighting !== undefined) proved.set(ip, sighting);
+      }
+      if (signal.aborted || addresses.every((ip) => proved.has(ip) || !undecided(table.get(ip), waited))) {
+        const survivors = addresses.filter((ip) => !proved.has(ip));
+        return [
+          ...proved.values(),
+          ...survivors.flatMap((ip) => likely(table.get(ip), before.get(ip), network)),
+        ];
+      }
       const failed = ordered.filter((ip) => table.get(ip)?.state === 'failed' && !again.has(ip));
       if (waited > giveUpMs && waited < sweepMs && failed.length > 0) {
         for (const ip of failed) again.add(ip);
         await nudge(failed, port, perSecond, signal);
       }
-      await wait(waited < giveUpMs - 300 ? 250 : 60);
+      await wait(waited < giveUpMs - 300 || waited > sweepMs ? 250 : 60);
     }
   }
 
@@ -176,16 +186,26 @@ class KernelScanner implements LanScanner {
   }
 }
 
-function proof(entry: Neighbour | undefined, before: Neighbour | undefined, network: Network): LanSighting[] {
-  if (entry?.mac === undefined || parseIpv4(entry.ip) === undefined) return [];
-  const now = Date.now();
-  const seen = (at: number): LanSighting[] => [
-    { mac: entry.mac ?? '', ip: entry.ip, at, via: 'neighbour', network: network.cidr },
-  ];
-  if (entry.state === 'reachable') return seen(now - (entry.confirmedAgoS ?? 0) * 1000);
-  // /proc/net/arp alone: an entry that survived verification is alive, though nobody knows since when exactly.
-  if (entry.state !== 'unknown' || ipProgram !== undefined) return [];
-  return seen(before?.state === 'unknown' ? now - oldestReachableMs : now);
+/** REACHABLE is the proof of an exchange; STALE, DELAY and PROBE are only memory. */
+function proofOf(entry: Neighbour | undefined, network: Network): LanSighting | undefined {
+  if (entry?.state !== 'reachable') return undefined;
+  return sightingOf(entry, Date.now() - (entry.confirmedAgoS ?? 0) * 1000, network);
+}
+
+/** From /proc/net/arp alone: an entry that survived the kernel's verification is alive, though nobody knows since when. */
+function likely(
+  entry: Neighbour | undefined,
+  before: Neighbour | undefined,
+  network: Network,
+): LanSighting[] {
+  if (entry?.state !== 'unknown' || ipProgram !== undefined) return [];
+  const at = before?.state === 'unknown' ? Date.now() - oldestReachableMs : Date.now();
+  return [sightingOf(entry, at, network)].filter((sighting) => sighting !== undefined);
+}
+
+function sightingOf(entry: Neighbour, at: number, network: Network): LanSighting | undefined {
+  if (entry.mac === undefined) return undefined;
+  return { mac: entry.mac, ip: entry.ip, at, via: 'neighbour', network: network.cidr };
 }
 
 /** Throws UNREACHABLE, naming the interface, when none of the networks can be reached. */
