@@ -54,6 +54,19 @@ export async function countPoints(graphite: Graphite, expectation: Expectation):
   };
 }
 
+/**
+ * Counts until nothing is missing, at most `tries` times: between leaving Carbon's memory and reaching its file a point is
+ * visible in neither for a moment.
+ */
+export async function countSettled(graphite: Graphite, expectation: Expectation, tries = 5): Promise<Count> {
+  let count = await countPoints(graphite, expectation);
+  for (let i = 1; i < tries && count.missing > 0; i += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    count = await countPoints(graphite, expectation);
+  }
+  return count;
+}
+
 /** The value below which the share `p` (0 to 1) of the numbers lies; NaN for none. */
 export function percentile(numbers: readonly number[], p: number): number {
   const sorted = numbers.toSorted((a, b) => a - b);

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GraphiteStats } from '#metrics/sinks/graphite/sink.ts';
 import { startGraphite, type Graphite } from '../tests/servers/graphite.ts';
 import { MetricsHouse, type MetricsHouseOptions } from '../tests/servers/metrics-house.ts';
-import { countPoints, percentile } from './counting.ts';
+import { countSettled, percentile } from './counting.ts';
 import { PersistentSink } from './persistent-sink.ts';
 
 // The ten minutes of replay and the minute of hold-back, scaled down like the faults.
@@ -88,7 +88,7 @@ async function measure(variant: string, makeSink?: MetricsHouseOptions['makeSink
   await sleep(4_000);
   const { user, system } = process.cpuUsage(cpu);
   await house.stop();
-  const count = await countPoints(graphite, house.expectation());
+  const count = await countSettled(graphite, house.expectation());
   await graphite.stop();
   const sinks = houses.map(({ sink }) => sink);
   const acknowledged = sinks.flatMap((sink) => (sink instanceof PersistentSink ? sink.acknowledgeMs : []));

@@ -10,7 +10,7 @@ import type { ReadingSource } from '#metrics/tick.ts';
 import { startGraphite, type Graphite } from '../tests/servers/graphite.ts';
 import { MetricsHouse } from '../tests/servers/metrics-house.ts';
 import { TcpProxy } from '../tests/servers/tcp-proxy.ts';
-import { countPoints, percentile } from './counting.ts';
+import { countSettled, percentile } from './counting.ts';
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } },
@@ -152,7 +152,7 @@ await sleep(settleMs);
 house.stopTicking();
 await sleep(2_000);
 const stats = house.graphite.stats();
-const count = await countPoints(graphite, house.expectation());
+const count = await countSettled(graphite, house.expectation());
 const gaps = house
   .expectation()
   .ticks.slice(1)

@@ -2,3 +2,4 @@ export { graphiteConfig, metricsConfig, type GraphiteConfig, type MetricsConfig 
 export { families, renderPrometheus } from './prometheus.ts';
 export { GraphiteSink, type GraphiteIo, type GraphiteStats } from './sinks/graphite/sink.ts';
 export { Tick, type BeatStats, type ReadingSource, type TickOptions } from './tick.ts';
+export { checkGraphite, type GraphiteFinding } from './sinks/graphite/check.ts';

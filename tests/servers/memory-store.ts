@@ -1,7 +1,8 @@
 import type { Batch } from '#kernel/reading.ts';
 import type { ReadingLog, StateStore } from '#store/model.ts';
 
-type Spool = Pick<ReadingLog, 'append' | 'range' | 'count'>;
+/** What sinks need of the reading log. */
+export type Spool = Pick<ReadingLog, 'append' | 'range' | 'count'>;
 
 /** The spool half of the reading log, kept in memory: for tests of sinks alone, without a database. */
 export class MemoryReadings implements Spool {

@@ -6,8 +6,9 @@ import { Tick, type ReadingSource } from '#metrics/tick.ts';
 import { systemClock } from '#platform/clock.ts';
 import { Health } from '#platform/health.ts';
 import { Logger } from '#platform/log.ts';
+import type { StateStore, Store } from '#store/model.ts';
 import type { Expectation } from '../../bench/counting.ts';
-import { MemoryReadings, MemoryState } from './memory-store.ts';
+import { MemoryReadings, MemoryState, type Spool } from './memory-store.ts';
 
 const people = ['alex', 'sam', 'jo', 'kit', 'max', 'robin'];
 
@@ -34,6 +35,8 @@ export interface MetricsHouseOptions {
   readonly sources?: readonly ReadingSource[];
   /** Given to follow a house that crashed or stopped. */
   readonly before?: MetricsHouse;
+  /** A real store, in place of one in memory. */
+  readonly store?: Pick<Store, 'readings' | 'state'>;
   /** In place of the Graphite sink. */
   readonly makeSink?: (
     config: GraphiteConfig,
@@ -43,22 +46,25 @@ export interface MetricsHouseOptions {
 
 /** A real tick and a real sink over a store in memory: the measuring half of a house, without devices. */
 export class MetricsHouse {
-  readonly readings: MemoryReadings;
-  readonly state: MemoryState;
+  readonly readings: Spool;
+  readonly state: MemoryState | StateStore;
+  /** Epoch ms of every tick of this run and those before. */
+  readonly ticks: number[];
   readonly lines: string[] = [];
   readonly sink: Sink & { run(signal: AbortSignal): Promise<void> };
   readonly tick: Tick;
   readonly health = new Health(systemClock);
-  /** How late each tick was, in ms. */
-  readonly jitter: number[] = [];
   readonly #series: string[];
   readonly #ticking = new AbortController();
   readonly #sinking = new AbortController();
   #ended: Promise<unknown> = Promise.resolve();
 
   constructor(options: MetricsHouseOptions) {
-    this.readings = options.before?.readings ?? new MemoryReadings();
-    this.state = options.before?.state.copy() ?? new MemoryState();
+    const { before, store } = options;
+    this.readings = store?.readings ?? before?.readings ?? new MemoryReadings();
+    this.state =
+      store?.state ?? (before?.state instanceof MemoryState ? before.state.copy() : new MemoryState());
+    this.ticks = before?.ticks ?? [];
     this.#series = presenceSeries(options.prefix);
     const log = new Logger({ write: (line) => this.lines.push(line) });
     const config = graphiteConfig.parse({ host: '127.0.0.1', port: options.port, ...options.graphite });
@@ -76,7 +82,7 @@ export class MetricsHouse {
       log,
       bus: new Bus(() => {}),
       readings: this.readings,
-      onGoodCycle: (at) => this.jitter.push(Date.now() - at),
+      onGoodCycle: (at) => this.ticks.push(at),
     });
   }
 
@@ -102,7 +108,7 @@ export class MetricsHouse {
 
   /** Ends without a word, as SIGKILL does: what this run kept from now on is lost. The store survives. */
   crash(): Promise<void> {
-    this.state.freeze();
+    if (this.state instanceof MemoryState) this.state.freeze();
     return this.stop();
   }
 
@@ -112,9 +118,8 @@ export class MetricsHouse {
 
   /** What Graphite must show when everything arrived. */
   expectation(): Expectation {
-    const first = this.#series[0]!;
     return {
-      ticks: this.readings.batches.filter(({ values }) => values.has(first)).map(({ at }) => at),
+      ticks: this.ticks,
       series: this.#series,
       valueOf: (_series, at) => valueAt(at),
     };

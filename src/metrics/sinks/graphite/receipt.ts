@@ -11,19 +11,28 @@ export const named = ({ host, port }: Target): string => `${host.includes(':') ?
 /**
  * Sends over a connection of its own, half-closes, and waits for Carbon's FIN, which Carbon sends once it has read
  * to the end: the only receipt that the plaintext protocol has. Resolves with the milliseconds it took. A FIN before
- * ours, a reset or silence is no receipt: throws UNREACHABLE or TIMEOUT, both naming the target.
+ * ours, a reset, silence or an aborted signal is no receipt: throws UNREACHABLE or TIMEOUT, both naming the target.
  */
-export function deliver(target: Target, payload: string, timeoutMs: number): Promise<number> {
+export function deliver(
+  target: Target,
+  payload: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<number> {
   const startedAt = performance.now();
   return new Promise((resolve, reject) => {
     const socket = connect({ ...target, noDelay: true, allowHalfOpen: true });
     const settle = (error?: LaresError) => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
       socket.destroy();
       if (error === undefined) resolve(performance.now() - startedAt);
       else reject(error);
     };
     const timer = setTimeout(() => settle(timedOut(target, timeoutMs)), timeoutMs);
+    const abort = () => settle(cutShort(target));
+    if (signal?.aborted === true) abort();
+    signal?.addEventListener('abort', abort);
     let finished = false;
     socket.on('error', (error) => settle(unreachable(target, error)));
     socket.on('close', () => settle(cutShort(target)));
@@ -84,20 +93,25 @@ export class Sentinel {
     return this.#socket !== undefined;
   }
 
-  /** Connects unless connected. Throws UNREACHABLE or TIMEOUT. */
-  async open(timeoutMs: number): Promise<void> {
+  /** Connects unless connected. Throws UNREACHABLE or TIMEOUT, also when the signal aborts. */
+  async open(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (this.#socket !== undefined) return;
     // Keep-alive tells a dead or rebooted host and a forgetful router from a quiet Carbon.
     const socket = connect({ ...this.#target, keepAlive: true, keepAliveInitialDelay: 30_000 });
     await new Promise<void>((resolve, reject) => {
       const fail = (error: LaresError) => {
         clearTimeout(timer);
+        signal.removeEventListener('abort', abort);
         socket.destroy();
         reject(error);
       };
+      const abort = () => fail(cutShort(this.#target));
+      if (signal.aborted) abort();
+      signal.addEventListener('abort', abort, { once: true });
       const timer = setTimeout(() => fail(timedOut(this.#target, timeoutMs)), timeoutMs);
       socket.once('connect', () => {
         clearTimeout(timer);
+        signal.removeEventListener('abort', abort);
         resolve();
       });
       socket.on('error', (error) => fail(unreachable(this.#target, error)));

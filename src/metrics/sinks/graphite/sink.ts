@@ -90,6 +90,7 @@ export class GraphiteSink implements Sink {
   /** Monotonic ms of the real clock before which no replay chunk leaves. */
   #notBefore = 0;
   #bell = Promise.withResolvers<void>();
+  readonly #closing = new AbortController();
   readonly #attempted = Promise.withResolvers<void>();
 
   constructor(config: GraphiteConfig, io: GraphiteIo) {
@@ -148,7 +149,9 @@ export class GraphiteSink implements Sink {
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
     await Promise.race([loop, systemClock.sleep(flushMs)]);
+    this.#closing.abort();
     this.#sentinel.close();
+    await loop;
     await this.#persist();
     health.set(name, 'off', 'stopped');
   }
@@ -160,7 +163,7 @@ export class GraphiteSink implements Sink {
       else if (this.#state === 'up' && ledger.oldest !== undefined) await this.#replay(ledger);
       else await this.#bell.promise;
     }
-    if (this.#live !== undefined) await this.#sendLive(ledger, flushMs);
+    if (this.#live !== undefined && !this.#closing.signal.aborted) await this.#sendLive(ledger, flushMs);
   }
 
   async #sendLive(ledger: Ledger, timeoutMs: number): Promise<void> {
@@ -249,10 +252,10 @@ export class GraphiteSink implements Sink {
   /** Sends and waits for the receipt, all within `timeoutMs`. A Carbon that restarted meanwhile has confirmed nothing. */
   async #confirm(payload: string, timeoutMs: number): Promise<number> {
     const startedAt = systemClock.monotonic();
-    await this.#sentinel.open(timeoutMs);
+    await this.#sentinel.open(timeoutMs, this.#closing.signal);
     const generation = this.#sentinel.generation;
     const left = Math.max(1, timeoutMs - (systemClock.monotonic() - startedAt));
-    await deliver(this.#config, payload, left);
+    await deliver(this.#config, payload, left, this.#closing.signal);
     if (this.#sentinel.generation !== generation)
       throw new LaresError('UNREACHABLE', `${named(this.#config)} went away while it received`);
     this.#lastSendMs = systemClock.monotonic() - startedAt;
@@ -273,6 +276,7 @@ export class GraphiteSink implements Sink {
     this.#counts.failuresTotal += 1;
     this.#lastError = reason(error);
     this.#window = undefined;
+    if (this.#closing.signal.aborted) return;
     if (this.#state !== 'down') {
       this.#state = 'down';
       this.#downSince = this.#io.clock.monotonic();
@@ -316,8 +320,7 @@ export class GraphiteSink implements Sink {
     while (!signal.aborted) {
       await clock.sleep(housekeepingMs, signal);
       if (signal.aborted) return;
-      await this.#trim();
-      await this.#recount();
+      await this.trim();
       await this.#persist();
       if (this.#state !== 'down') continue;
       const forS = Math.round((clock.monotonic() - this.#downSince) / 1000);
@@ -327,7 +330,8 @@ export class GraphiteSink implements Sink {
     }
   }
 
-  async #trim(): Promise<void> {
+  /** Gives up the oldest points above the limits; done by itself once a minute. */
+  async trim(): Promise<void> {
     const { clock, log, readings, spoolMaxAgeMs = defaultMaxAgeMs } = this.#io;
     const limits = { oldest: clock.now() - spoolMaxAgeMs, mostPoints: this.#config.spool_max_points };
     const { ranges, points } = await excess(readings, this.#ledger?.pending ?? [], limits).catch(() => ({
@@ -335,6 +339,7 @@ export class GraphiteSink implements Sink {
       points: 0,
     }));
     for (const range of ranges) this.#ledger?.drop(range);
+    await this.#recount();
     if (points === 0) return;
     this.#counts.droppedTotal += points;
     log.error(`graphite error: the backlog is over its limit; the ${points} oldest points are given up`);
