@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { LaresError } from '#kernel/errors.ts';
+import { makePrivate } from './folder.ts';
 import { explain, resultCode } from './sqlite.ts';
 
 const busy = 5;
@@ -15,7 +16,7 @@ const locks = new Set<DatabaseSync>();
  * Throws ALREADY_RUNNING, or STORE_UNAVAILABLE when the folder cannot be written.
  */
 export function lockDataDir(dataDir: string): { release(): void } {
-  if (mkdirSync(dataDir, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(dataDir, 0o700);
+  makePrivate(dataDir);
   const file = path.join(dataDir, 'lock.db');
   const holder = path.join(dataDir, 'lock.pid');
   let database: DatabaseSync | undefined;

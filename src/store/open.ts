@@ -1,14 +1,18 @@
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
 import { Kysely, sql } from 'kysely';
 import type { Bus } from '#kernel/bus.ts';
 import type { Clock, Log } from '#kernel/driver.ts';
 import { reason } from '#kernel/errors.ts';
+import { makePrivate } from './folder.ts';
 import { SqlJournal } from './journal.ts';
 import { migrate } from './migrate.ts';
 import type { NamedMigration, Retention, Store } from './model.ts';
 import { postgresDialect } from './postgres.ts';
 import { SqlReadings } from './readings.ts';
+import { backUp } from './backup.ts';
+import { openOrRepair } from './recover.ts';
 import { explain, openFile, sqliteDialect } from './sqlite.ts';
 import { sqlState } from './state.ts';
 import { storeMigrations, type Db } from './tables.ts';
@@ -42,8 +46,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   makePrivate(dataDir);
   const file = path.join(dataDir, 'lares.db');
   const kind = databaseUrl === undefined ? 'sqlite' : 'postgres';
+  const opened = databaseUrl === undefined ? openSqlite(file, options, log) : undefined;
   const db: Db = new Kysely({
-    dialect: databaseUrl === undefined ? sqliteDialect(open(file), file) : postgresDialect(databaseUrl, log),
+    dialect: opened === undefined ? postgresDialect(databaseUrl!, log) : sqliteDialect(opened.database, file),
   });
   try {
     await migrate({
@@ -52,7 +57,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       migrations: [...storeMigrations, ...options.migrations],
       now: () => clock.now(),
       log,
-      backup: async () => {},
+      backup: async (step) => {
+        if (kind === 'sqlite') await backUp(file, dataDir, `before-${step}`, clock.now());
+        else log.info('database is migrated without a file backup; each step is one transaction');
+      },
     });
   } catch (error) {
     await db.destroy();
@@ -68,7 +76,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     readings,
     journal,
     state: sqlState(db),
-    recovered: undefined,
+    recovered: opened?.recovered,
     stats: () => ({ readings: readings.stats, events: journal.stats, rejected: readings.rejected }),
     sizeBytes: () => (kind === 'sqlite' ? Promise.resolve(fileBytes(file)) : databaseBytes(db)),
     async close() {
@@ -81,16 +89,19 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   };
 }
 
-function open(file: string) {
+/** A command beside the service must not move files from under it, so only the service repairs. */
+function openSqlite(
+  file: string,
+  { guest, dataDir, clock }: StoreOptions,
+  log: Log,
+): { database: DatabaseSync; recovered: string | undefined } {
   try {
-    return openFile(file);
+    return guest === true
+      ? { database: openFile(file), recovered: undefined }
+      : openOrRepair(file, dataDir, clock.now(), log);
   } catch (error) {
     throw explain(error, file);
   }
-}
-
-function makePrivate(dir: string): void {
-  if (mkdirSync(dir, { recursive: true, mode: 0o700 }) !== undefined) chmodSync(dir, 0o700);
 }
 
 async function keepMaintained(
