@@ -6,19 +6,29 @@ import { codes, LaresError, reason } from '#kernel/errors.ts';
 import { lineReader, type Line, type Place, type Task } from './raw-protocol.ts';
 import { Wire } from './raw-wire.ts';
 
-const wires = new Map<string, Wire>();
+interface Opened {
+  readonly wire: Wire;
+  readonly place: Place;
+}
+
+const wires = new Map<string, Opened>();
 const running = new Map<number, AbortController>();
 
 const print = (line: Line) => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
 function wireFor(place: Place): Wire {
-  const key = `${place.interface} ${place.network} ${place.mac} ${place.address}`;
-  const wire = wires.get(key);
-  if (wire !== undefined) return wire;
-  const fresh = new Wire(place);
-  fresh.failure.catch(() => wires.delete(key));
+  const key = `${place.interface} ${place.network}`;
+  const opened = wires.get(key);
+  if (opened !== undefined && opened.place.mac === place.mac && opened.place.address === place.address)
+    return opened.wire;
+  // Our own address has changed: questions from the old one would be answered to nobody.
+  opened?.wire.close();
+  const fresh = { wire: new Wire(place), place };
+  fresh.wire.failure.catch(() => {
+    if (wires.get(key) === fresh) wires.delete(key);
+  });
   wires.set(key, fresh);
-  return fresh;
+  return fresh.wire;
 }
 
 async function listen(places: readonly Place[], signal: AbortSignal): Promise<never> {
