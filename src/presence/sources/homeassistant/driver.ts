@@ -17,12 +17,14 @@ const watched = z
   .meta({ title: 'Watched entity', description: 'An entity that tells where a person is' });
 
 /** The settings of `homeassistant` and the entities that the people of the house name. */
-const config = homeassistantConfig.extend({
-  entities: z.array(watched).min(1).meta({
-    title: 'Entities',
-    description: 'Which entity tells about which person; several for one person are fine',
-  }),
-});
+const config = homeassistantConfig
+  .extend({
+    entities: z.array(watched).min(1).meta({
+      title: 'Entities',
+      description: 'Which entity tells about which person; several for one person are fine',
+    }),
+  })
+  .meta({ title: 'Home Assistant', description: 'Where people are according to Home Assistant' });
 
 export type HomeAssistantSourceConfig = z.infer<typeof config>;
 

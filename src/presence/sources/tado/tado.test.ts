@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Command } from 'commander';
 import { afterEach, expect, test } from 'vitest';
+import { LaresError } from '#kernel/errors.ts';
 import { ManualClock } from '#platform/clock.ts';
 import type { CliHouse } from '#platform/command.ts';
 import { silent } from '#platform/log.ts';
@@ -310,10 +311,8 @@ test('a pace never spends more than remains, and never exceeds the configured on
         const wait = nextPollMs(900_000, requests, quota);
         expect(wait).toBeGreaterThanOrEqual(900_000);
         expect(wait).toBeLessThanOrEqual(86_400_000);
-        if (quota.remaining !== undefined && quota.resetMs !== undefined)
-          expect(Math.floor(quota.resetMs / wait) * requests).toBeLessThanOrEqual(
-            Math.max(quota.remaining, requests),
-          );
+        const { remaining = Number.POSITIVE_INFINITY, resetMs = 0 } = quota;
+        expect(Math.floor(resetMs / wait) * requests).toBeLessThanOrEqual(Math.max(remaining, requests));
       },
     ),
   );
@@ -324,15 +323,20 @@ test('a pace never spends more than remains, and never exceeds the configured on
   expect(nextPollMs(900_000, 1, parseQuota(undefined, 'r=0'))).toBe(3_600_000);
 });
 
+function outcome(parse: () => unknown): string {
+  try {
+    parse();
+    return 'read';
+  } catch (error) {
+    return error instanceof LaresError ? error.code : String(error);
+  }
+}
+
 test('replies of any shape are read or refused, never worse', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       for (const parse of [parseHomes, parsePhones, (v: unknown) => parseTokens(v, 0)])
-        try {
-          parse(value);
-        } catch (error) {
-          expect(error).toMatchObject({ code: 'BAD_REPLY' });
-        }
+        expect(outcome(() => parse(value))).toMatch(/^(read|BAD_REPLY)$/);
     }),
   );
 });

@@ -1,0 +1,128 @@
+import { existsSync } from 'node:fs';
+import { afterEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { Driver } from '#kernel/driver.ts';
+import { LaresError } from '#kernel/errors.ts';
+import { sourceDrivers } from '#presence/sources/index.ts';
+import { simulate as simulateHomeAssistant } from '#presence/sources/homeassistant/sim.ts';
+import { accountKey, type TadoAccount } from '#presence/sources/tado/model.ts';
+import { simulate as simulateTado } from '#presence/sources/tado/sim.ts';
+import { MemoryState } from '../servers/memory-store.ts';
+import { until } from '../servers/process.ts';
+import { runDriver } from './run-driver.ts';
+
+interface Simulated {
+  readonly driver: Driver<string, unknown, unknown>;
+  readonly config: object;
+  close(): Promise<void>;
+}
+
+// Each registered driver with its simulator; a driver that is registered without one fails the first test.
+const edges: { [K in keyof typeof sourceDrivers]: () => Promise<Simulated> } = {
+  homeassistant: async () => ({
+    ...(await simulateHomeAssistant()),
+    driver: sourceDrivers.homeassistant() as Simulated['driver'],
+  }),
+  tado: async () => {
+    const state = new MemoryState();
+    const { cloud, ...sim } = await simulateTado(state);
+    return {
+      ...sim,
+      driver: sourceDrivers.tado(state, cloud) as Simulated['driver'],
+      // It keeps to its quota over restarts; without this the next run would wait instead of asking.
+      close: async () => {
+        await sim.close();
+        await state.set(accountKey, { ...(await state.get<TadoAccount>(accountKey)), nextPollAt: 0 });
+      },
+    };
+  },
+};
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+async function start(kind: keyof typeof edges) {
+  const simulated = await edges[kind]();
+  closers.push(() => simulated.close());
+  return simulated;
+}
+
+/** Paths of settings without a title and a description. */
+function undocumented(schema: z.core.$ZodType, path: string): string[] {
+  const { def } = schema._zod;
+  const own = z.globalRegistry.get(schema) as { title?: unknown; description?: unknown } | undefined;
+  const missing = own?.title === undefined || own.description === undefined ? [path] : [];
+  const inside =
+    schema instanceof z.ZodObject
+      ? Object.entries(schema.shape).flatMap(([key, value]) =>
+          undocumented(value as z.core.$ZodType, `${path}.${key}`),
+        )
+      : schema instanceof z.ZodArray
+        ? undocumentedInside(schema.element as z.core.$ZodType, `${path}[]`)
+        : 'innerType' in def
+          ? undocumentedInside(def.innerType as z.core.$ZodType, path)
+          : [];
+  return [...missing, ...inside];
+}
+
+/** What stands in a list or under a default needs no title of its own, but the settings within it do. */
+const undocumentedInside = (schema: z.core.$ZodType, path: string): string[] =>
+  undocumented(schema, path).filter((found) => found !== path);
+
+test('a setting without words is found', () => {
+  const words = { title: 'T', description: 'D' };
+  const schema = z.strictObject({
+    good: z.string().meta(words),
+    bad: z.string().default('x'),
+    list: z.array(z.strictObject({ deep: z.number() })).meta(words),
+  });
+  expect(undocumented(schema.meta(words), 'x')).toEqual(['x.bad', 'x.list[].deep']);
+});
+
+describe.each(Object.keys(edges) as (keyof typeof edges)[])('the driver %s', (kind) => {
+  test('is registered under its own kind and ships a simulator', async () => {
+    const { driver } = await start(kind);
+    expect(driver.kind).toBe(kind);
+    expect(driver.title).not.toBe('');
+    expect(existsSync(`src/presence/sources/${kind}/sim.ts`)).toBe(true);
+  });
+
+  test('accepts its own example and refuses unknown keys', async () => {
+    const { driver } = await start(kind);
+    expect(driver.config.parse(driver.example)).toMatchObject(driver.example as object);
+    expect(() => driver.config.parse({ ...(driver.example as object), surprise: 1 })).toThrow(/surprise/);
+  });
+
+  test('documents every setting', async () => {
+    const { driver } = await start(kind);
+    expect(undocumented(driver.config as z.ZodObject, kind)).toEqual([]);
+  });
+
+  test('reports what its simulator shows and stops within a second of its signal', async () => {
+    const { driver, config } = await start(kind);
+    const run = runDriver(driver, config);
+    await until(() => run.signals.length > 0 && run.details.length > 0);
+    const late = Symbol('still running after a second');
+    let timer: NodeJS.Timeout | undefined;
+    const second = new Promise((resolve) => (timer = setTimeout(() => resolve(late), 1_000)));
+    expect(await Promise.race([run.stop(), second])).toBeUndefined();
+    clearTimeout(timer);
+  });
+
+  test('survives the death of its simulator: a run ends with an error that asks for another try', async () => {
+    const simulated = await start(kind);
+    const { driver, config } = simulated;
+    const living = runDriver(driver, config);
+    await until(() => living.signals.length > 0 && living.details.length > 0);
+    await simulated.close();
+    const next = runDriver(driver, config);
+    closers.push(() => next.stop());
+    const error = await next.ended;
+    expect(error).toBeInstanceOf(LaresError);
+    expect(error).toMatchObject({ code: 'UNREACHABLE', remedy: 'retry' });
+    const last = await living.stop();
+    expect(last === undefined || last instanceof LaresError).toBe(true);
+  });
+});
