@@ -222,3 +222,27 @@ test('the network of an address is proposed, not the address', () => {
     '203.0.113.9/32',
   ]);
 });
+
+test('check reads a file of the original too, with its own lines', async () => {
+  const good =
+    'people:\n  - person: alex\n    wifi_macs: [AABBCCDDEEFF]\nwifi: {cidr: 192.0.2.0/24}\nhomeassistant: {poll_interval_seconds: 300}\n';
+  writeFileSync(at('people_config.yaml'), good);
+  const valid = await lares(['check', at('people_config.yaml')]);
+  expect([valid.out, valid.code]).toEqual(['Configuration valid\n', 0]);
+  writeFileSync(
+    at('people_config.yaml'),
+    'people:\n  - person: alex\n    macs: [AABB]\n    wifi_mcas: []\n  - person: alex\nwifi:\n  cidr: 192.0.2.0/33\n',
+  );
+  const wrong = await lares(['check', at('people_config.yaml'), '--json']);
+  const { problems } = JSON.parse(wrong.out) as {
+    problems: { line: number; column: number; path: string; message: string }[];
+  };
+  expect([problems.map((p) => `${p.line}:${p.column} ${p.path}: ${p.message}`), wrong.code]).toEqual([
+    [
+      '3:12 people[0].macs[0]: expected a MAC address like AA:BB:CC:DD:EE:FF, found "AABB"',
+      '5:13 people[1].person: "alex" is listed twice',
+      '7:9 wifi.cidr: expected an IPv4 network such as 192.0.2.0/24, found "192.0.2.0/33"',
+    ],
+    2,
+  ]);
+});

@@ -18,6 +18,7 @@ import {
 } from './init.ts';
 import { renderLaresYaml } from './lares-yaml.ts';
 import { ConfigError, loadConfig, type EnvBindings, type Loaded } from './load.ts';
+import { checkPeopleConfig, isPeopleConfig } from './original.ts';
 import { importPeopleConfig } from './people.ts';
 import { maskConfig } from './redact.ts';
 import type { Env } from './secrets.ts';
@@ -105,9 +106,17 @@ const envFilesOf = (deps: ConfigCliDeps, file: string) => [
   ...new Set([...deps.envFiles, envFileBeside(file)]),
 ];
 
+/** The settings in our own format or in the original's. */
+function loadEither(deps: ConfigCliDeps, file: string): { readonly warnings: readonly Notice[] } {
+  const text = readText(file);
+  if (!isPeopleConfig(text, file)) return load(deps, file);
+  const { env, bindings } = deps;
+  return checkPeopleConfig(deps.schema, text, { file, env, bindings, envFiles: envFilesOf(deps, file) });
+}
+
 function check(deps: ConfigCliDeps, file: string, json: boolean): void {
   try {
-    const { warnings } = load(deps, file);
+    const { warnings } = loadEither(deps, file);
     if (json) deps.out(`${JSON.stringify({ valid: true, file, problems: [], warnings })}\n`);
     else {
       for (const notice of warnings) deps.err(`${noticeText(notice)}\n`);

@@ -63,8 +63,10 @@ test('every section of the starter file is valid once it is no comment any more'
     .split('\n')
     .slice(3)
     .map((line) => (/^# ([a-z]+:|  )/.test(line) ? line.slice(2) : line))
+    .filter((line) => !line.includes('enabled') || line.startsWith('    enabled'))
     .join('\n');
-  const { people } = load(open).presence;
+  const { people, tado } = load(open).presence;
+  expect(tado).toEqual({ enabled: false });
   expect(people).toEqual([{ person: 'alex', name: 'Alex', wifi_macs: ['aa:bb:cc:dd:ee:ff'] }]);
   expect(load(open).homeassistant).toEqual({
     url: 'http://homeassistant.local:8123',

@@ -125,7 +125,8 @@ function exampleOf(path: readonly string[], schema: SchemaNode, commented = true
   const unit = meta.unit === undefined ? '' : ` (${meta.unit})`;
   // Inside a section that is itself a comment nothing needs to be commented out again.
   const off = commented && !required;
-  const about = `# ${sentence(meta) || key}${unit}.`;
+  const said = sentence(meta);
+  const about = said === '' ? [] : [`# ${said}${unit}.`];
   const { shape } = node.def;
   const lines =
     shape === undefined
@@ -136,10 +137,10 @@ function exampleOf(path: readonly string[], schema: SchemaNode, commented = true
       : [
           `${key}:`,
           ...Object.entries(shape).flatMap(([k, c]) =>
-            exampleOf([...path, k], c, !off).map((line) => `  ${line}`),
+            exampleOf([...path, k], c, commented && !off).map((line) => `  ${line}`),
           ),
         ];
-  return [about, ...(off ? lines.map((line) => `# ${line}`) : lines)];
+  return [...about, ...(off ? lines.map((line) => `# ${line}`) : lines)];
 }
 
 function shownValue(node: SchemaNode, meta: Partial<SettingMeta>, fallback: unknown): unknown {

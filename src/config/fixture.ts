@@ -160,6 +160,15 @@ export const fixtureSchema = z.strictObject({
               });
         })
         .meta(meta({ title: 'People', description: 'Everybody', reload: 'live' })),
+      tado: z
+        .strictObject({
+          enabled: z
+            .boolean()
+            .default(false)
+            .meta(meta({ title: 'Use Tado', description: 'Ask Tado too', reload: 'live' })),
+        })
+        .prefault({})
+        .meta({ title: 'Tado', description: 'Phones by satellite' }),
       offline_grace_seconds: z
         .int()
         .min(0)

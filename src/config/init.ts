@@ -9,7 +9,7 @@ import { normaliseNode } from '#kernel/reading.ts';
 import { envLine, parseEnvFile } from './env-file.ts';
 import { renderLaresYaml } from './lares-yaml.ts';
 import { loadConfig, type LoadOptions } from './load.ts';
-import { macOf } from './people.ts';
+import { macOf } from './people-keys.ts';
 import { SecretRef } from './source.ts';
 import { writeAtomically } from './write.ts';
 

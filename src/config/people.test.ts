@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { renderLaresYaml } from './lares-yaml.ts';
 import { ConfigError } from './load.ts';
-import { importPeopleConfig, macOf } from './people.ts';
+import { importPeopleConfig } from './people.ts';
+import { macOf } from './people-keys.ts';
 import { parseSource, SecretRef } from './source.ts';
 
 const canonical = `# Who lives here

@@ -1,8 +1,22 @@
 import { isMap, isNode, isPair, isScalar, isSeq, visit, type Node } from 'yaml';
 import { normaliseNode } from '#kernel/reading.ts';
+import { nearest } from './explain.ts';
 import { ConfigError } from './load.ts';
+import type { Problem } from './model.ts';
+import {
+  isYes,
+  knownKeys,
+  lists,
+  macOf,
+  personSettings,
+  sectionAliases,
+  settings,
+  target,
+  tokens,
+  usualUrl,
+} from './people-keys.ts';
 import { parsePath, pathText, scalarText, soundsSecret } from './problems.ts';
-import { nodeAt, offsetOf, parseSource, SecretRef, type Source } from './source.ts';
+import { nodeAt, offsetOf, parseSource, problemAt, SecretRef, type Source } from './source.ts';
 import type { Notice, Path } from './types.ts';
 
 /** What an original `people_config.yaml` says, in the words of `lares.yaml`. */
@@ -13,112 +27,15 @@ export interface Imported {
   readonly notices: readonly Notice[];
   /** What was not understood, kept as comments: `line 12: wifi.color: blue`. */
   readonly kept: readonly string[];
+  /** Addresses that cannot be; they are among `kept` too. */
+  readonly problems: readonly Problem[];
+  /** Where each setting stood in the original: path in `lares.yaml` → path in the original. */
+  readonly origins: ReadonlyMap<string, Path>;
   /** Comments of each person, in order, and of the rest of the file. */
   readonly comments: { readonly people: readonly (readonly string[])[]; readonly file: readonly string[] };
   /** Secrets that stood in clear in the original; they belong into the env file. */
   readonly secrets: Readonly<Record<string, string>>;
 }
-
-// Where each setting of the original, of its predecessor and of its environment now lives.
-const settings: Readonly<Record<string, readonly string[]>> = {
-  'home.name': ['home.name'],
-  'wifi.networks': [
-    'wifi.networks',
-    'wifi.cidr',
-    'wifi.network',
-    'wifi.range',
-    'wifi.network_range',
-    'wifi.subnet',
-    'network_range',
-    'network.cidr',
-    'network.range',
-    'network',
-  ],
-  'wifi.scan_interval_seconds': [
-    'wifi.scan_interval_seconds',
-    'wifi.scan_interval',
-    'scan_interval_seconds',
-    'scan_interval',
-  ],
-  'presence.offline_grace_seconds': [
-    'presence.offline_grace_seconds',
-    'wifi.offline_grace_seconds',
-    'wifi.grace_seconds',
-    'wifi.grace_period_seconds',
-    'offline_grace_seconds',
-    'grace_period_seconds',
-    'grace_seconds',
-    'grace',
-  ],
-  'homeassistant.url': [
-    'homeassistant.url',
-    'homeassistant.base_url',
-    'homeassistant.host',
-    'homeassistant_url',
-    'ha_url',
-  ],
-  'homeassistant.poll_interval_seconds': [
-    'homeassistant.poll_interval_seconds',
-    'homeassistant.poll_interval',
-    'poll_interval_seconds',
-    'poll_interval',
-  ],
-  'graphite.host': ['graphite.host', 'graphite.carbon_host', 'graphite_host', 'carbon_server', 'carbon_host'],
-  'graphite.port': ['graphite.port', 'graphite.carbon_port', 'graphite_port', 'carbon_port'],
-  'metrics.interval_seconds': [
-    'metrics.interval_seconds',
-    'metrics.send_interval_seconds',
-    'metrics.send_interval',
-    'graphite.send_interval_seconds',
-    'graphite.interval_seconds',
-    'graphite.send_interval',
-    'send_interval_seconds',
-    'send_interval',
-  ],
-  'presence.metrics.prefix': [
-    'presence.metrics.prefix',
-    'metrics.prefix',
-    'graphite.prefix',
-    'graphite.metric_prefix',
-    'metric_prefix',
-    'prefix',
-  ],
-  'presence.tado.enabled': ['presence.tado.enabled', 'tado.enabled'],
-};
-
-const personSettings: Readonly<Record<string, readonly string[]>> = {
-  person: ['person', 'id', 'slug'],
-  name: ['name', 'display_name'],
-  homeassistant_entity: ['homeassistant_entity', 'ha_entity', 'homeassistant_person', 'ha_person'],
-  homeassistant_device_trackers: [
-    'homeassistant_device_trackers',
-    'homeassistant_device_tracker',
-    'ha_device_trackers',
-    'ha_device_tracker',
-    'device_trackers',
-    'device_tracker',
-  ],
-  wifi_macs: ['wifi_macs', 'wifi_mac', 'macs', 'mac', 'mac_addresses'],
-  wifi_hostnames: ['wifi_hostnames', 'wifi_hostname', 'hostnames', 'hostname'],
-  tado_device: ['tado_device', 'tado_device_name', 'tado_name'],
-  offline_grace_seconds: ['offline_grace_seconds', 'grace_seconds', 'grace'],
-};
-
-const tokens = [
-  'homeassistant.token',
-  'homeassistant_token',
-  'ha_token',
-  'homeassistant.ha_token',
-  'homeassistant.access_token',
-];
-const lists = new Set(['wifi.networks', 'homeassistant_device_trackers', 'wifi_macs', 'wifi_hostnames']);
-const sectionAliases: Readonly<Record<string, string>> = {
-  home_assistant: 'homeassistant',
-  ha: 'homeassistant',
-  hass: 'homeassistant',
-};
-const yes = new Set(['true', 'yes', 'on', '1', 'y']);
-const usualUrl = 'http://homeassistant.local:8123';
 
 /** Reads the original's file in either key style. Throws ConfigError when it is no YAML. */
 export function importPeopleConfig(text: string, file: string): Imported {
@@ -134,6 +51,8 @@ class Importer {
   readonly #kept: string[] = [];
   readonly #secrets: Record<string, string> = {};
   readonly #peopleComments: string[][] = [];
+  readonly #problems: Problem[] = [];
+  readonly #origins = new Map<string, Path>();
   #homeassistantOff = false;
   #token: SecretRef | undefined;
 
@@ -145,13 +64,15 @@ class Importer {
     const root = this.#source.value as Record<string, unknown>;
     const people = this.#people(root['people']);
     for (const key of Object.keys(root)) if (key !== 'people') this.#leaves([key], root[key]);
-    if (people.length > 0) this.#put('presence.people', people);
+    if (people.length > 0) this.#put('presence.people', people, ['people']);
     const off = this.#finishHomeAssistant(people);
     return {
       tree: this.#tree,
       off,
       notices: this.#notices,
       kept: this.#kept,
+      problems: this.#problems,
+      origins: this.#origins,
       comments: { people: this.#peopleComments, file: this.#fileComments() },
       secrets: this.#secrets,
     };
@@ -164,16 +85,17 @@ class Importer {
       : typeof value === 'object'
         ? Object.entries(value)
         : [];
-    return entries.flatMap(([at, entry]) => {
+    return entries.map(([at, entry], index) => {
       const path = ['people', at];
       const facts =
         typeof entry === 'string' ? { person: entry } : ((entry ?? {}) as Record<string, unknown>);
       this.#peopleComments.push(comments(nodeAt(this.#source.document, path)));
-      return [this.#person(path, typeof at === 'string' ? { person: at, ...facts } : facts)];
+      this.#origins.set(`presence.people[${index}]`, path);
+      return this.#person(path, index, typeof at === 'string' ? { person: at, ...facts } : facts);
     });
   }
 
-  #person(path: Path, facts: Record<string, unknown>): Record<string, unknown> {
+  #person(path: Path, index: number, facts: Record<string, unknown>): Record<string, unknown> {
     const out: Record<string, unknown> = {};
     for (const [key, value] of Object.entries(facts)) {
       const at = [...path, key];
@@ -184,6 +106,7 @@ class Importer {
       else if (to === 'wifi_macs') append(out, to, this.#macs(at, value));
       else if (lists.has(to)) append(out, to, asList(value).map(scalarText));
       else out[to] = value;
+      if (to !== undefined) this.#origins.set(`presence.people[${index}].${to}`, at);
       if (to !== undefined && to !== key) this.#alias(at, to);
     }
     return this.#named(path, out);
@@ -233,13 +156,17 @@ class Importer {
         isScalar(item) && typeof item.value !== 'string' ? (item.source ?? '') : scalarText(entry);
       const mac = macOf(written);
       if (mac !== undefined) return [mac];
-      this.#keep([...at, i], written);
-      this.#notices.push({
-        level: 'warning',
-        subject: pathText([...at, i]),
-        message: `${JSON.stringify(written)} is no MAC address; it was not taken over`,
-        fix: 'lares presence discover',
-      });
+      const place = Array.isArray(value) ? [...at, i] : at;
+      this.#keep(
+        place,
+        written,
+        'is no MAC address; it is kept as a comment',
+        'find it with: lares presence discover',
+      );
+      const expected = `expected a MAC address like AA:BB:CC:DD:EE:FF, found ${JSON.stringify(written)}`;
+      this.#problems.push(
+        problemAt(this.#source, offsetOf(this.#source.document, place, 'value'), place, expected),
+      );
       return [];
     });
   }
@@ -266,9 +193,9 @@ class Importer {
     if (value === null) return undefined;
     if (to !== path.join('.')) this.#alias(path, to);
     if (to === 'presence.metrics.prefix' && value === 'home.presence') return undefined;
-    if (to.endsWith('.enabled')) this.#put(to, isYes(value));
-    else if (to === 'homeassistant.url') this.#put(to, urlOf(scalarText(value)));
-    else this.#put(to, lists.has(to) ? asList(value) : value);
+    if (to.endsWith('.enabled')) this.#put(to, isYes(value), path);
+    else if (to === 'homeassistant.url') this.#put(to, urlOf(scalarText(value)), path);
+    else this.#put(to, lists.has(to) ? asList(value) : value, path);
     return undefined;
   }
 
@@ -327,7 +254,8 @@ class Importer {
     return {};
   }
 
-  #put(to: string, value: unknown): void {
+  #put(to: string, value: unknown, from: Path): void {
+    this.#origins.set(to, from);
     const path = parsePath(to).map(String);
     let here: Record<string, unknown> = this.#tree;
     for (const key of path.slice(0, -1)) here = (here[key] ??= {}) as Record<string, unknown>;
@@ -341,19 +269,23 @@ class Importer {
     this.#notices.push({ level: 'info', subject: pathText(from), message: `is now called ${to}` });
   }
 
-  #keep(path: Path, value: unknown): void {
+  #keep(path: Path, value: unknown, why = 'is not known; it is kept as a comment', fix?: string): void {
     const { line } = this.#source.lines.linePos(offsetOf(this.#source.document, path, 'key'));
-    const secret = soundsSecret(String(path.at(-1))) && value !== null && typeof value !== 'object';
-    const shown = secret
+    const key = String(path.at(-1));
+    const isSecret = soundsSecret(key) && value !== null && typeof value !== 'object';
+    const shown = isSecret
       ? '(a secret, not copied)'
       : value instanceof SecretRef
         ? `!secret ${value.name}`
         : JSON.stringify(value);
     this.#kept.push(`line ${line}: ${pathText(path)}: ${shown}`);
+    const near = typeof path.at(-1) === 'number' ? undefined : nearest(key, knownKeys(path));
+    const hint = fix ?? (near === undefined ? undefined : `did you mean ${near}?`);
     this.#notices.push({
       level: 'warning',
       subject: `${this.#source.file}:${line} ${pathText(path)}`,
-      message: 'is not known; it is kept as a comment',
+      message: why,
+      ...(hint === undefined ? {} : { fix: hint }),
     });
   }
 
@@ -364,31 +296,12 @@ class Importer {
   }
 }
 
-const target = (table: Readonly<Record<string, readonly string[]>>, key: string) =>
-  Object.keys(table).find((to) => table[to]?.includes(key));
 const asList = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);
-// PyYAML reads YAML 1.1, in which yes and on are true.
-const isYes = (value: unknown) => yes.has(scalarText(value).toLowerCase());
 const urlOf = (text: string) =>
   text.includes('://') ? text : `http://${text}${/:\d+$/.test(text) ? '' : ':8123'}`;
 
 function append(out: Record<string, unknown>, key: string, values: readonly string[]): void {
   if (values.length > 0) out[key] = [...new Set([...((out[key] as string[] | undefined) ?? []), ...values])];
-}
-
-const bareMac =
-  /^([0-9a-f]{12}|[0-9a-f]{4}([.:-])[0-9a-f]{4}\2[0-9a-f]{4}|[0-9a-f]{6}[-:][0-9a-f]{6}|[0-9a-f]{2}([ _.])([0-9a-f]{2}\3){4}[0-9a-f]{2})$/i;
-
-/** A MAC address in any notation, also with single-digit octets, as upper case with colons. */
-export function macOf(text: string): string | undefined {
-  const octets = text.trim().split(/[:-]/);
-  if (octets.length === 6 && octets.every((o) => /^[0-9a-f]{1,2}$/i.test(o)))
-    return octets.map((o) => o.padStart(2, '0').toUpperCase()).join(':');
-  if (!bareMac.test(text.trim())) return undefined;
-  return text
-    .toUpperCase()
-    .match(/[0-9A-F]{2}/g)
-    ?.join(':');
 }
 
 function comments(node: unknown, first: readonly (string | null | undefined)[] = []): string[] {
