@@ -1,26 +1,28 @@
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { lineReader } from '#devices/lan/raw-protocol.ts';
-import { isRoot, stop } from './process.ts';
+import { installed, isRoot, stop } from './process.ts';
+
+const ipProgram = installed('/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip') ?? 'ip';
+const run = promisify(execFile);
+const ip = (...args: string[]) => run(ipProgram, args);
 
 /** Test LANs live in network namespaces of their own: nothing of the machine's own network is touched. */
-export const canMakeLan =
-  isRoot && ['/usr/sbin/ip', '/sbin/ip'].some((program) => existsSync(program)) && namespacesWork();
+export const canMakeLan = isRoot && installed('/usr/bin/setpriv') !== undefined && namespacesWork();
 
+/** False in a container that may not make namespaces. */
 function namespacesWork(): boolean {
+  const name = `ll${process.pid.toString(36)}-try`;
   try {
-    accessSync('/usr/bin/setpriv', constants.X_OK);
-    execFileSync('ip', ['netns', 'list'], { stdio: 'ignore' });
+    execFileSync(ipProgram, ['netns', 'add', name], { stdio: 'ignore' });
+    execFileSync(ipProgram, ['netns', 'del', name], { stdio: 'ignore' });
     return true;
   } catch {
     return false;
   }
 }
 
-const run = promisify(execFile);
-const ip = (...args: string[]) => run('ip', args);
 let counter = 0;
 // Interface names hold 15 characters; the process id keeps parallel runs apart.
 const freshPrefix = () => `ll${process.pid.toString(36)}${(counter++).toString(36)}`;
@@ -90,7 +92,7 @@ export class Namespace {
 
   /** Starts a program inside. */
   spawn(command: readonly string[], as: Privilege = 'root'): ChildProcess {
-    return spawn('ip', ['netns', 'exec', this.name, ...privileges[as], ...command], {
+    return spawn(ipProgram, ['netns', 'exec', this.name, ...privileges[as], ...command], {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
   }
@@ -201,7 +203,7 @@ export async function emulatedLan(options: AirOptions): Promise<EmulatedLan> {
     await hub.ip('link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', far.name);
     await plug(hub, `${hubAddress}/${options.linkPrefix ?? options.network.split('/')[1] ?? '24'}`, hubMac);
     // The far end's own kernel stays mute: it has no address and does not speak IPv6.
-    await run('ip', ['netns', 'exec', far.name, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1']);
+    await run(ipProgram, ['netns', 'exec', far.name, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1']);
     await far.ip('link', 'set', 'eth0', 'up');
     const child = far.spawn([process.execPath, airPath, 'eth0', JSON.stringify(options)]);
     air = child;

@@ -38,8 +38,9 @@ const roundShare = 0.82;
 /** Rounds that leave at most `acceptedMiss` of the living unheard when each question is lost with probability `lost / asked`. */
 export function roundsFor(loss: LossEstimate, most: number): number {
   if (loss.asked < enoughCanaries) return most;
-  const share = loss.lost / loss.asked;
-  if (share < 0.01) return 1;
+  if (loss.lost / loss.asked < 0.01) return 1;
+  // A few questions measure loss badly; two more lost ones are assumed, because missing somebody is worse than asking again.
+  const share = (loss.lost + 2) / (loss.asked + 2);
   if (share > 0.9) return most;
   return Math.max(Math.min(2, most), Math.min(most, Math.ceil(Math.log(acceptedMiss) / Math.log(share))));
 }
