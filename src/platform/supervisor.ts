@@ -103,11 +103,16 @@ export class Supervisor {
       if (signal.aborted) break;
       const remedy = failure instanceof LaresError ? failure.remedy : 'retry';
       if (remedy === 'fix-config') {
-        log.error(`${name} error: ${reason(failure)}; it waits until its settings change`, {
-          error: failure,
-        });
+        if (health.get(name)?.detail !== reason(failure))
+          log.error(`${name} error: ${reason(failure)}; it waits until its settings change`, {
+            error: failure,
+          });
         health.set(name, 'parked', reason(failure));
-        return;
+        // What a person mends outside our settings (a login, a ban) is looked at again, rarely.
+        const again = failure instanceof LaresError ? failure.retryAfterMs : undefined;
+        if (again === undefined) return;
+        await clock.sleep(again, signal);
+        continue;
       }
       if (clock.monotonic() - startedAt > goodRunMs) attempt = 0;
       const wait = Math.max(

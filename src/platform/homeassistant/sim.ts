@@ -3,6 +3,7 @@ import { createServer as tlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { difference, full, rest, type Json, type Kept } from './sim.codec.ts';
 
 /** What a simulated Home Assistant does instead of answering. */
 export type Fault =
@@ -30,14 +31,6 @@ export interface SeenRequest {
   readonly at: number;
 }
 
-interface Kept {
-  readonly state: string;
-  readonly attributes: Readonly<Record<string, unknown>>;
-  readonly changed: number;
-  readonly updated: number;
-  readonly context: string;
-}
-
 interface Client {
   readonly socket: WebSocket;
   coalesce: boolean;
@@ -45,8 +38,6 @@ interface Client {
   /** Subscription id to its entities; undefined means all. */
   readonly subscriptions: Map<number, ReadonlySet<string> | undefined>;
 }
-
-type Json = Readonly<Record<string, unknown>>;
 
 /**
  * A Home Assistant on loopback that speaks the real REST and WebSocket protocol: tokens, bans, states,
@@ -312,44 +303,6 @@ export class HomeAssistantSim {
     if (command === undefined) refuse('unknown_command', 'Unknown command.');
     else command();
   }
-}
-
-const rest = (entity: string, kept: Kept) => ({
-  entity_id: entity,
-  state: kept.state,
-  attributes: kept.attributes,
-  last_changed: iso(kept.changed),
-  last_reported: iso(kept.updated),
-  last_updated: iso(kept.updated),
-  context: { id: kept.context, parent_id: null, user_id: null },
-});
-
-const iso = (at: number) => new Date(at).toISOString().replace('Z', '000+00:00');
-
-const full = (kept: Kept) => ({
-  s: kept.state,
-  a: kept.attributes,
-  c: kept.context,
-  lc: kept.changed / 1000,
-  ...(kept.updated === kept.changed ? {} : { lu: kept.updated / 1000 }),
-});
-
-/** What changed, as the real one says it: `lc` stands for `lu` too when the state itself changed. */
-function difference(before: Kept, after: Kept): Json {
-  const a = Object.entries(after.attributes).filter(
-    ([key, value]) => JSON.stringify(value) !== JSON.stringify(before.attributes[key]),
-  );
-  const gone = Object.keys(before.attributes).filter((key) => !(key in after.attributes));
-  return {
-    '+': {
-      ...(after.state === before.state
-        ? { lu: after.updated / 1000 }
-        : { s: after.state, lc: after.changed / 1000 }),
-      ...(a.length === 0 ? {} : { a: Object.fromEntries(a) }),
-      c: after.context,
-    },
-    ...(gone.length === 0 ? {} : { '-': { a: gone } }),
-  };
 }
 
 /** A running house with two people, and the settings of a driver that watches them. For the contract test. */

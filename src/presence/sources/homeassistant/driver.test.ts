@@ -215,3 +215,84 @@ test('operators find each failure as a line with homeassistant and error, and ne
     'text/html',
   ]);
 });
+
+/** The driver under the real supervisor, as the service runs it. */
+async function supervised() {
+  const { clock, sim, config } = await house();
+  const health = new Health(clock);
+  const lines: string[] = [];
+  const log = new Logger({ write: (line) => lines.push(line), now: () => clock.now() });
+  const supervisor = new Supervisor({ clock, log, health, random: () => 1 });
+  const reports: Report[] = [];
+  const start_ = (settings: object = config) =>
+    supervisor.start('homeassistant', homeassistant, homeassistant.config.parse(settings), (r) =>
+      reports.push(r),
+    );
+  closers.push(async () => {
+    const stopped = supervisor.stopAll();
+    await clock.advance(0);
+    await stopped;
+  });
+  return {
+    clock,
+    sim,
+    config,
+    health,
+    lines,
+    reports,
+    start: start_,
+    state: () => health.get('homeassistant')?.state,
+  };
+}
+
+test('a refused token is asked again after a quarter of an hour, not before, and said once', async () => {
+  const { clock, sim, lines, start: begin, state } = await supervised();
+  const good = sim.token;
+  sim.token = 'rotated-in-home-assistant';
+  begin();
+  await until(() => state() === 'parked');
+  await clock.advance(14 * 60_000);
+  expect(polls(sim)).toBe(1);
+  await clock.advance(60_000);
+  await until(() => polls(sim) === 2);
+  await clock.advance(0);
+  await until(() => state() === 'parked');
+  expect(lines.filter((line) => line.includes('|ERROR|'))).toHaveLength(1);
+  sim.token = good;
+  await until(async () => (await clock.advance(15 * 60_000), state() === 'ok'));
+});
+
+test('a new token in the settings is used at once', async () => {
+  const { sim, config, reports, start: begin, state } = await supervised();
+  sim.token = 'rotated-in-home-assistant';
+  begin();
+  await until(() => state() === 'parked');
+  begin({ ...config, token: sim.token });
+  await until(() => state() === 'ok');
+  expect(said(reports.slice(0, 2))).toEqual(['alex person.alex home', 'sam person.sam away']);
+});
+
+test('a rate limit is honoured to the second', async () => {
+  const { clock, sim, start: begin, state } = await supervised();
+  sim.fault = { status: 429, headers: { 'retry-after': '60' } };
+  begin();
+  await until(() => state() === 'down');
+  await clock.advance(59_000);
+  expect(polls(sim)).toBe(1);
+  await clock.advance(1_000);
+  await until(() => polls(sim) === 2);
+});
+
+test('a Home Assistant that restarts is found again without a word of ours', async () => {
+  const { clock, sim, reports, start: begin, state } = await supervised();
+  begin();
+  await until(() => state() === 'ok' && sim.subscribers === 1);
+  sim.fault = { status: 503 };
+  sim.dropSockets();
+  await until(() => state() === 'down');
+  sim.setState('person.sam', 'home');
+  sim.fault = undefined;
+  await until(async () => (await clock.advance(2_000), state() === 'ok'));
+  expect(said(reports).at(-1)).toMatch(/sam person\.sam home|alex person\.alex home/);
+  expect(said(reports)).toContain('sam person.sam home');
+});
