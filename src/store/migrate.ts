@@ -1,8 +1,11 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { Log } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
 import type { NamedMigration, StoreKind } from './model.ts';
 import type { StoreTables } from './tables.ts';
+
+// Two programs that create the same tables at once disturb each other in PostgreSQL; any constant will do.
+const advisoryKey = 0x1a2e5;
 
 export interface MigrationOptions {
   readonly db: Kysely<StoreTables>;
@@ -19,6 +22,18 @@ export interface MigrationOptions {
  * Throws STORE_NEWER, with the database untouched, when it holds a step that this version does not know.
  */
 export async function migrate(options: MigrationOptions): Promise<void> {
+  if (options.kind === 'sqlite') return forward(options);
+  await options.db.connection().execute(async (db) => {
+    await sql`select pg_advisory_lock(${advisoryKey})`.execute(db);
+    try {
+      await forward({ ...options, db });
+    } finally {
+      await sql`select pg_advisory_unlock(${advisoryKey})`.execute(db);
+    }
+  });
+}
+
+async function forward(options: MigrationOptions): Promise<void> {
   const { db, kind, log, now } = options;
   const steps = ordered(options.migrations);
   const tables = await db.introspection.getTables({ withInternalKyselyTables: false });

@@ -78,6 +78,9 @@ export function postgresDialect(url: string, log: Log): PostgresDialect {
   const { host, pathname } = new URL(url);
   const where = `${host === '' ? 'localhost' : host}${pathname}`;
   // An idle connection that the server ends raises here; the next query opens a new one.
-  pool.on('error', (error) => log.debug('postgres connection lost', { error }));
+  const lost = (error: Error) => log.debug('postgres connection lost', { error });
+  pool.on('error', lost);
+  // A connection that is in use but waits between two statements would otherwise end the process.
+  pool.on('connect', (client) => void client.on('error', lost));
   return new ExplainingDialect(pool, where);
 }

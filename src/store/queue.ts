@@ -26,7 +26,8 @@ export interface QueueOptions<T> {
  */
 export class WriteQueue<T> {
   readonly #options: QueueOptions<T>;
-  #items: T[] = [];
+  readonly #items: T[] = [];
+  #inFlight = 0;
   #flushing: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #failuresInARow = 0;
@@ -52,7 +53,8 @@ export class WriteQueue<T> {
     this.#items.push(item);
     const over = this.#items.length - this.#options.capacity;
     if (over > 0) {
-      this.#items.splice(0, over);
+      // What is being written at this moment may yet succeed.
+      this.#items.splice(this.#inFlight, over);
       this.#stats.dropped += over;
     }
     // While waiting for the next try, a new item does not hammer the database.
@@ -86,13 +88,14 @@ export class WriteQueue<T> {
       const items = this.#items.slice(0, this.#options.batch);
       const began = performance.now();
       try {
+        this.#inFlight = items.length;
         await this.#options.write(items);
       } catch (error) {
         return this.#failed(error);
+      } finally {
+        this.#inFlight = 0;
       }
-      // Dropping may have taken some of them away meanwhile.
-      const written = new Set(items);
-      this.#items = this.#items.filter((item) => !written.has(item));
+      this.#items.splice(0, items.length);
       this.#stats.lastWriteMs = performance.now() - began;
       this.#worked();
       if (this.#items.length > 0) await breathe();

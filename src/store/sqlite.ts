@@ -163,7 +163,13 @@ class NodeSqliteDriver implements Driver {
   async releaseConnection(): Promise<void> {}
 
   async destroy(): Promise<void> {
-    if (this.#database.isOpen) this.#database.close();
+    if (!this.#database.isOpen) return;
+    try {
+      this.#database.exec('pragma optimize');
+    } catch {
+      // Only advice for the query planner: a file that cannot be written now may go without.
+    }
+    this.#database.close();
   }
 }
 

@@ -1,11 +1,13 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
+import { sql } from 'kysely';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { postgresMissing } from '../../tests/servers/postgres.ts';
 import { all, batch, kinds, Stores } from '../../tests/servers/stores.ts';
 
 const start = Date.parse('2026-03-01T00:00:00Z');
 const stores = new Stores(start);
+const event = { at: start, kind: 'device.seen', subject: 'device:x', cause: 'scan', evidence: [], data: {} };
 afterEach(() => stores.clear());
 afterAll(() => stores.end());
 
@@ -44,6 +46,42 @@ describe.each(kinds)('on %s', (kind) => {
     expect(await store.journal.list({ kinds: ['presence.*'], order: 'asc' })).toEqual([a, b]);
     expect(await store.journal.list({ kinds: ['device.discovered'], subject: 'device:x' })).toEqual([c]);
     expect(await store.journal.list({ from: start + 1, to: start + 2, limit: 1 })).toEqual([c]);
+  });
+
+  test('events of one millisecond keep the order in which they came', async () => {
+    const { store } = await stores.fresh(kind);
+    const added = [];
+    for (let n = 0; n < 20; n += 1)
+      added.push(await store.journal.append({ ...event, at: start, data: { n } }));
+    expect(await store.journal.list({ order: 'asc' })).toEqual(added);
+  });
+
+  test('names from outside with NUL, quotes and lone surrogates are kept as far as text goes', async () => {
+    const { store } = await stores.fresh(kind);
+    const subject = `device:a\0b'"\u{1F600}`;
+    const kept = await store.journal.append({ ...event, subject, data: { subject } });
+    expect(await store.journal.get(kept.id)).toEqual({
+      ...kept,
+      subject: `device:a\uFFFDb'"\u{1F600}`,
+      data: { subject },
+    });
+  });
+
+  test('the size of the database is told in bytes', async () => {
+    const { store } = await stores.fresh(kind);
+    expect(await store.sizeBytes()).toBeGreaterThan(50_000);
+  });
+
+  test('the journal finds events of a kind and of a subject by an index', async () => {
+    const { store } = await stores.fresh(kind);
+    await sql.raw(kind === 'sqlite' ? 'select 1' : 'set enable_seqscan = off').execute(store.db);
+    const explain = kind === 'sqlite' ? 'explain query plan' : 'explain';
+    const plan = async (where: string) => {
+      const query = sql.raw(`${explain} select * from event where ${where} order by at desc limit 10`);
+      return JSON.stringify((await query.execute(store.db)).rows);
+    };
+    expect(await plan(`kind = 'presence.arrived'`)).toContain('event_kind_at');
+    expect(await plan(`subject = 'person:alex'`)).toContain('event_subject_at');
   });
 });
 
