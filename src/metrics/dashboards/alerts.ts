@@ -1,0 +1,147 @@
+import { ofHouse, targets } from './targets.ts';
+
+const expression = (refId: string, model: object) => ({
+  refId,
+  relativeTimeRange: { from: 0, to: 0 },
+  datasourceUid: '__expr__',
+  model: { refId, datasource: { type: '__expr__', uid: '__expr__' }, ...model },
+});
+
+/** A provisioned rule: a Graphite target, its last value, and the limit above which it fires. */
+function rule(options: {
+  readonly uid: string;
+  readonly title: string;
+  readonly target: string;
+  readonly windowSeconds: number;
+  readonly above: number;
+  readonly for: string;
+  readonly noDataState: 'Alerting' | 'OK';
+  readonly severity: 'critical' | 'warning';
+  readonly summary: string;
+}): object {
+  const { uid, title, target, windowSeconds, above, noDataState, severity, summary } = options;
+  return {
+    uid,
+    title,
+    condition: 'C',
+    data: [
+      {
+        refId: 'A',
+        relativeTimeRange: { from: windowSeconds, to: 0 },
+        datasourceUid: 'graphite',
+        model: { refId: 'A', target, textEditor: true, maxDataPoints: 1000 },
+      },
+      expression('B', { type: 'reduce', expression: 'A', reducer: 'last', settings: { mode: 'dropNN' } }),
+      expression('C', {
+        type: 'threshold',
+        expression: 'B',
+        conditions: [{ evaluator: { type: 'gt', params: [above] } }],
+      }),
+    ],
+    noDataState,
+    execErrState: 'Error',
+    for: options.for,
+    labels: { severity },
+    annotations: { summary },
+  };
+}
+
+/** The two alerts that the playbook asks for, as Grafana provisions them. The data source has the uid `graphite`. */
+export function grafanaAlerts(): object {
+  return {
+    apiVersion: 1,
+    groups: [
+      {
+        orgId: 1,
+        name: 'presence',
+        folder: 'Lares',
+        interval: '30s',
+        rules: [
+          rule({
+            uid: 'lares-service-down',
+            title: 'Service Down',
+            target: ofHouse('count_home'),
+            windowSeconds: 60,
+            // Nothing counts so many people: only missing data fires.
+            above: 1_000_000,
+            for: '2m',
+            noDataState: 'Alerting',
+            severity: 'critical',
+            summary:
+              'No presence data for 2 minutes. See: systemctl status presence-monitoring; lares doctor',
+          }),
+          rule({
+            uid: 'lares-inconsistent-detection',
+            title: 'Inconsistent Detection',
+            target: targets.mismatch,
+            windowSeconds: 300,
+            above: 0,
+            for: '5m',
+            noDataState: 'OK',
+            severity: 'warning',
+            summary:
+              'count_home or anyone_home contradicts the people for more than 5 minutes. Is a second sender running?',
+          }),
+        ],
+      },
+    ],
+  };
+}
+
+/** Alerts on Lares itself, for Prometheus. */
+export const prometheusRules = [
+  {
+    alert: 'LaresDown',
+    expr: 'up{job="lares"} == 0',
+    for: '2m',
+    labels: { severity: 'critical' },
+    annotations: {
+      summary: 'Lares does not answer. See: systemctl status presence-monitoring; lares doctor',
+    },
+  },
+  {
+    alert: 'LaresTickStuck',
+    expr: 'time() - lares_tick_last_timestamp_seconds > 30',
+    for: '1m',
+    labels: { severity: 'critical' },
+    annotations: { summary: 'Lares answers but takes no readings' },
+  },
+  {
+    alert: 'LaresSinkDown',
+    expr: 'lares_sink_connected == 0',
+    for: '5m',
+    labels: { severity: 'warning' },
+    annotations: {
+      summary: '{{ $labels.sink }} takes no readings; they wait in the spool. See: lares doctor',
+    },
+  },
+  {
+    alert: 'LaresReadingsDropped',
+    expr: 'increase(lares_spool_dropped_readings_total[10m]) > 0',
+    labels: { severity: 'critical' },
+    annotations: { summary: 'The spool of {{ $labels.sink }} is full and readings are given up' },
+  },
+  {
+    alert: 'LaresComponentDown',
+    expr: 'lares_component_up == 0',
+    for: '10m',
+    labels: { severity: 'warning' },
+    annotations: {
+      summary: '{{ $labels.component }} does not work; the status page says why and what to do',
+    },
+  },
+  {
+    alert: 'LaresPresenceInconsistent',
+    expr: 'abs(sum by (job, instance) (lares_presence_home) - on (job, instance) lares_presence_people_home) > 0',
+    for: '5m',
+    labels: { severity: 'warning' },
+    annotations: { summary: 'The count of people at home contradicts the people' },
+  },
+  {
+    alert: 'LaresBusy',
+    expr: 'rate(process_cpu_seconds_total{job="lares"}[5m]) > 0.1',
+    for: '5m',
+    labels: { severity: 'warning' },
+    annotations: { summary: 'Lares uses more than 10 % of a core' },
+  },
+] as const;

@@ -1,0 +1,217 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { presenceReadings, type PersonView, type PresenceView } from '#presence/index.ts';
+import {
+  graphiteMissing,
+  startGraphite,
+  type Datapoint,
+  type Graphite,
+} from '../../../tests/servers/graphite.ts';
+import { promtool, promtoolPath } from '../../../tests/servers/prometheus.ts';
+import { scratch, until } from '../../../tests/servers/process.ts';
+import { rows } from '../prometheus.ts';
+import { deliver } from '../sinks/graphite/receipt.ts';
+import { prometheusRules } from './alerts.ts';
+import { generated } from './index.ts';
+import { metricReference } from './reference.ts';
+import { ofHouse, ofPerson, targets } from './targets.ts';
+
+const root = path.join(import.meta.dirname, '../../..');
+const file = (name: string) => generated().find((f) => f.path.endsWith(name))!.content;
+
+interface Dashboard {
+  readonly panels: {
+    id: number;
+    title: string;
+    targets: { target: string }[];
+    gridPos: Record<'x' | 'y' | 'w' | 'h', number>;
+  }[];
+  readonly annotations: { list: { name: string; target: { target: string } }[] };
+  readonly templating: { list: { name: string; query: string; regex?: string }[] };
+}
+const dashboard = JSON.parse(file('presence.json')) as Dashboard;
+
+interface Rule {
+  readonly title: string;
+  readonly for: string;
+  readonly noDataState: string;
+  readonly data: { refId: string; model: { target?: string } }[];
+}
+const alerts = (parse(file('alerts.yaml')) as { groups: { rules: Rule[] }[] }).groups.flatMap((g) => g.rules);
+
+test('what is committed is what the tables make', () => {
+  for (const { path: name, content } of generated()) {
+    expect(existsSync(path.join(root, name)), name).toBe(true);
+    expect(readFileSync(path.join(root, name), 'utf8') === content, `${name} is stale: make generate`).toBe(
+      true,
+    );
+  }
+});
+
+test('a reading that no table has cannot be drawn', () => {
+  expect(() => ofPerson('*', 'is_asleep')).toThrow('no reading is_asleep');
+  expect(() => ofHouse('temperature')).toThrow('no reading temperature');
+});
+
+test('panels have their own ids and do not overlap', () => {
+  const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+    Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),
+  );
+  expect(new Set(cells).size).toBe(cells.length);
+  expect(new Set(dashboard.panels.map((p) => p.id)).size).toBe(dashboard.panels.length);
+});
+
+test('the two alerts of the playbook are there with their times', () => {
+  expect(alerts.map((rule) => [rule.title, rule.for, rule.noDataState])).toEqual([
+    ['Service Down', '2m', 'Alerting'],
+    ['Inconsistent Detection', '5m', 'OK'],
+  ]);
+});
+
+test('every name in a Prometheus rule is one that /metrics has', () => {
+  const known = new Set([...rows.map((row) => row.name), 'up']);
+  const used = prometheusRules.flatMap((rule) => rule.expr.match(/\b(lares_|process_)\w+/g) ?? []);
+  expect(used.length).toBeGreaterThan(5);
+  expect(used.filter((name) => !known.has(name))).toEqual([]);
+});
+
+test('the reference says how many readings six people give', () => {
+  expect(metricReference()).toContain('4 · P + 3, so 27 for six people');
+});
+
+describe.skipIf(promtoolPath === undefined)(
+  `promtool${promtoolPath === undefined ? ' (needs the Debian package prometheus)' : ''}`,
+  () => {
+    test('accepts the rules, and they fire when they should and not before', () => {
+      const { dir, remove } = scratch('rules');
+      writeFileSync(path.join(dir, 'alerts.yml'), file('prometheus/alerts.yml'));
+      writeFileSync(
+        path.join(dir, 'alerts.test.yml'),
+        readFileSync(path.join(root, 'deploy/prometheus/alerts.test.yml'), 'utf8'),
+      );
+      const checked = promtool(['check', 'rules', path.join(dir, 'alerts.yml')]);
+      const tested = promtool(['test', 'rules', path.join(dir, 'alerts.test.yml')]);
+      remove();
+      expect([checked.code, tested.code], `${checked.output}${tested.output}`).toEqual([0, 0]);
+    });
+  },
+);
+
+describe.skipIf(graphiteMissing !== undefined)(
+  `a real graphite-web${graphiteMissing === undefined ? '' : ` (needs: ${graphiteMissing})`}`,
+  () => {
+    let graphite: Graphite;
+    const step = 5_000;
+    const end = Math.floor(Date.now() / step) * step;
+    const start = end - 900_000;
+
+    /** Alex is home at first and leaves half-way; Sam comes home then; Jo is away all the time. */
+    function view(at: number): PresenceView {
+      const late = at >= start + 450_000;
+      const person = (name: string, home: boolean): PersonView => ({
+        person: name,
+        name,
+        state: home ? 'home' : 'away',
+        probability: 0.5,
+        since: at,
+        lastSeen: at,
+        from: { wifi: home ? 1 : 0, homeassistant: 0, tado: 0 },
+        evidence: [],
+        conflict: undefined,
+      });
+      const people = [person('alex', !late), person('sam', late), person('jo', false)];
+      return { at, people, countHome: 1, devicesPresent: 9, guests: 0 };
+    }
+
+    const send = (lines: readonly string[]) =>
+      deliver(graphite, lines.map((line) => `${line}\n`).join(''), 10_000);
+
+    beforeAll(async () => {
+      graphite = await startGraphite({ schema: '5s:1d' });
+      const lines = [];
+      for (let at = start; at <= end; at += step) {
+        for (const { series, value } of presenceReadings(view(at)))
+          lines.push(`${series} ${value} ${at / 1000}`);
+        lines.push(`home.electricity.kasa.kettle.power_watts 120 ${at / 1000}`);
+      }
+      await send(lines);
+      const shown = async () =>
+        (await graphite.points(ofHouse('count_home'), start, end)).get(ofHouse('count_home'))?.size;
+      await until(
+        async () => (await shown()) === 181,
+        () => 'the readings never appeared',
+        20_000,
+      );
+    });
+    afterAll(() => graphite.stop());
+
+    const filled = (target: string, who = '*') => target.replaceAll('$person', who);
+    const points = (datapoints: readonly Datapoint[]) => datapoints.filter(([value]) => value !== null);
+    const all: [string, string][] = [
+      ...dashboard.panels.flatMap((p) => p.targets.map(({ target }): [string, string] => [p.title, target])),
+      ...dashboard.annotations.list.map((a): [string, string] => [a.name, a.target.target]),
+      ...alerts.flatMap((rule) =>
+        rule.data.flatMap(({ model }): [string, string][] =>
+          model.target === undefined ? [] : [[rule.title, model.target]],
+        ),
+      ),
+    ];
+
+    test.each(all)('%s: %s has data', async (_title, target) => {
+      const shown = await graphite.render(filled(target), start, end);
+      expect(shown.size).toBeGreaterThan(0);
+      expect([...shown.values()].flatMap(points).length).toBeGreaterThan(0);
+    });
+
+    test('series are named after people, and one person can be chosen', async () => {
+      const everybody = await graphite.render(filled(targets.home), start, end);
+      const chosen = await graphite.render(filled(targets.home, '{alex,sam}'), start, end);
+      expect([...everybody.keys()].toSorted()).toEqual(['alex', 'jo', 'sam']);
+      expect([...chosen.keys()].toSorted()).toEqual(['alex', 'sam']);
+      const sources = await graphite.render(filled(targets.sources, 'alex'), start, end);
+      expect([...sources.keys()].toSorted()).toEqual([
+        'alex.from_homeassistant',
+        'alex.from_tado',
+        'alex.from_wifi',
+      ]);
+    });
+
+    test('the person variable offers people and nothing else', async () => {
+      const { query, regex } = dashboard.templating.list.find((v) => v.name === 'person')!;
+      const pattern = query.replace(/^expand\((.*)\)$/, '$1');
+      const reply = await fetch(`${graphite.renderUrl}/metrics/expand?query=${encodeURIComponent(pattern)}`);
+      const { results } = (await reply.json()) as { results: string[] };
+      const capture = new RegExp(regex!.slice(1, -1));
+      expect(results.map((name) => capture.exec(name)?.[1] ?? name).toSorted()).toEqual(['alex', 'jo', 'sam']);
+    });
+
+    test('an arrival and a departure are one mark each, with the name', async () => {
+      const at = (start + 450_000) / 1000;
+      const marks = async (target: string) => {
+        const shown = await graphite.render(filled(target), start, end);
+        return [...shown].flatMap(([name, data]) => points(data).map(([, epoch]) => [name, epoch]));
+      };
+      expect(await marks(targets.arrivals)).toEqual([['sam came home', at]]);
+      expect(await marks(targets.departures)).toEqual([['alex left', at]]);
+    });
+
+    test('the mismatch is 0 while people and house agree, and not when they do not', async () => {
+      const mismatch = async () =>
+        new Set(
+          [...(await graphite.render(targets.mismatch, start, end)).values()]
+            .flatMap(points)
+            .map(([value]) => value),
+        );
+      expect(await mismatch()).toEqual(new Set([0]));
+      await send([`${ofHouse('count_home')} 3 ${end / 1000}`, `${ofHouse('anyone_home')} 0 ${end / 1000}`]);
+      await until(
+        async () => (await mismatch()).has(3),
+        () => 'the mismatch never appeared',
+      );
+      // Two people too many, and nobody home although Sam is.
+      expect(await mismatch()).toEqual(new Set([0, 3]));
+    });
+  },
+);

@@ -1,0 +1,37 @@
+import { defaultPrefix, houseMetrics, personMetrics } from '#presence/index.ts';
+import { rows } from '../prometheus.ts';
+
+const units = { bool: '0 or 1', count: 'number', ratio: '0 to 1', seconds: 's' } as const;
+
+/** `docs/reference/metrics.md`: every reading that leaves the house, from the tables that make them. */
+export function metricReference(): string {
+  const graphite = [
+    ...personMetrics.map((row) => ({ ...row, path: `${defaultPrefix}.<person>.${row.leaf}` })),
+    ...houseMetrics.map((row) => ({ ...row, path: `${defaultPrefix}.${row.leaf}` })),
+  ].map(
+    ({ path, title, unit, extra }) => `| \`${path}\` | ${title} | ${units[unit]} | ${extra ?? 'always'} |`,
+  );
+  const always = personMetrics.filter((row) => row.extra === undefined).length;
+  const house = houseMetrics.filter((row) => row.extra === undefined).length;
+  return [
+    '# Metrics',
+    '',
+    '## Graphite',
+    '',
+    `Sent every tick as \`name value epoch\`. ${always} readings for each person and ${house} for the house: ` +
+      `${always} · P + ${house}, so ${always * 6 + house} for six people. Extras are sent only when they are configured.`,
+    '',
+    '| name | meaning | value | sent |',
+    '|---|---|---|---|',
+    ...graphite,
+    '',
+    '## Prometheus',
+    '',
+    'At `/metrics`.',
+    '',
+    '| name | type | meaning |',
+    '|---|---|---|',
+    ...rows.map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`),
+    '',
+  ].join('\n');
+}
