@@ -302,9 +302,15 @@ export class PresenceService {
       at: now,
       people,
       countHome: people.filter((p) => p.state === 'home').length,
-      devicesPresent: this.#parts.lan.present(this.#parts.scanIntervalMs() * 2 + 5_000).length,
+      devicesPresent: this.#devicesPresent(),
       guests: countGuests(this.#guests, now),
     };
+  }
+
+  /** Held between scans. Devices without an address of the network, such as a neighbour's IPv6 chatter, do not count. */
+  #devicesPresent(): number {
+    const within = this.#parts.scanIntervalMs() * 2 + 5_000;
+    return this.#parts.lan.present(within).filter((d) => d.ip !== undefined).length;
   }
 
   #personView(config: PersonConfig): PersonView {

@@ -1,0 +1,122 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { loadConfig, type Loaded, type LoadOptions } from '#config/load.ts';
+import { editConfig } from '#config/write.ts';
+import { Bus } from '#kernel/bus.ts';
+import { LaresError } from '#kernel/errors.ts';
+import { deviceMigrations } from '#devices/index.ts';
+import { systemClock } from '#platform/clock.ts';
+import type { CliHouse } from '#platform/command.ts';
+import { Logger } from '#platform/log.ts';
+import { openStore } from '#store/index.ts';
+import { envBindings, houseConfig, systemEnvFile, type HouseConfig } from './config.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  readonly config?: string;
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+/** Where settings are looked for, in this order. */
+export function configPlaces(options: GlobalOptions, env: Env): string[] {
+  const named = options.config ?? env['LARES_CONFIG'];
+  return named === undefined ? ['lares.yaml', '/etc/lares/lares.yaml'] : [named];
+}
+
+/** The configuration file in use; a named one even when it does not exist, so that the error names it. */
+export function findConfig(options: GlobalOptions, env: Env): string | undefined {
+  const places = configPlaces(options, env);
+  if (options.config !== undefined || env['LARES_CONFIG'] !== undefined) return places[0];
+  return places.find((file) => existsSync(file));
+}
+
+export function dataDirOf(options: GlobalOptions, env: Env): string {
+  // systemd gives STATE_DIRECTORY; several directories are separated by colons.
+  return path.resolve(options.data ?? env['LARES_DATA'] ?? env['STATE_DIRECTORY']?.split(':')[0] ?? 'data');
+}
+
+/** Env files that may fill in settings, in order of precedence; those that do not exist are passed over when read. */
+export function envFilesOf(file: string, env: Env): string[] {
+  return [env['LARES_ENV_FILE'], path.join(path.dirname(file), '.env'), systemEnvFile].filter(
+    (f) => f !== undefined,
+  );
+}
+
+/** Reads and checks the settings, with everything that may fill them in. */
+export function loadHouse(file: string, env: Env): Loaded<HouseConfig> {
+  return loadConfig(houseConfig, loadOptions(file, env));
+}
+
+function loadOptions(file: string, env: Env): LoadOptions {
+  const envFiles = envFilesOf(file, env).filter((f) => existsSync(f));
+  return { file, env, bindings: envBindings, envFiles };
+}
+
+/** What commands share: settings, database, the running service, and how to print. */
+export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSignal) {
+  const log = new Logger({ level: 'warn', write: (line) => process.stderr.write(`${line}\n`) });
+  let loaded: Loaded<HouseConfig> | undefined;
+  const configFile = () => findConfig(options(), env);
+  const config = async (): Promise<HouseConfig> => {
+    const file = configFile();
+    if (file === undefined)
+      throw new LaresError('CONFIG_UNREADABLE', `there is no lares.yaml here; write one with: lares init`);
+    loaded ??= loadHouse(file, env);
+    for (const secret of loaded.secrets) log.hide(secret);
+    return loaded.config;
+  };
+  const house: CliHouse<HouseConfig> & { addMac(index: number, mac: string): Promise<void> } = {
+    config,
+    configFile,
+    dataDir: () => dataDirOf(options(), env),
+    store: () => {
+      const bus = new Bus(() => {});
+      const dataDir = dataDirOf(options(), env);
+      const databaseUrl = env['DATABASE_URL'];
+      return openStore({
+        dataDir,
+        databaseUrl,
+        clock: systemClock,
+        log,
+        bus,
+        migrations: [...deviceMigrations],
+      });
+    },
+    get: async (pathname) => {
+      const { host, port } = configFile() === undefined ? houseConfig.parse({}).http : (await config()).http;
+      const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}${pathname}`;
+      const reply = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) }).catch(
+        (cause: unknown) => {
+          throw new LaresError('UNREACHABLE', `Lares does not answer at ${url}; start it with: lares run`, {
+            cause,
+          });
+        },
+      );
+      const body: unknown = await reply.json().catch(() => undefined);
+      if (reply.ok) return body;
+      const message = (body as { message?: string } | undefined)?.message ?? `HTTP ${reply.status}`;
+      throw new LaresError(reply.status === 404 ? 'NOT_FOUND' : 'BAD_REPLY', message);
+    },
+    log,
+    env,
+    print: (data, human) =>
+      process.stdout.write(`${options().json === true ? JSON.stringify(data, undefined, 2) : human()}\n`),
+    progress: (text) => {
+      if (options().json !== true && process.stderr.isTTY) process.stderr.write(`${text}\n`);
+    },
+    signal,
+    addMac: async (index, mac) => {
+      const file = configFile();
+      const people = (await config()).presence.people;
+      if (file === undefined) throw new LaresError('CONFIG_UNREADABLE', 'there is no lares.yaml to write to');
+      const macs = [...(people[index]?.wifi_macs ?? []), mac];
+      editConfig(houseConfig, loadOptions(file, env), [
+        { path: ['presence', 'people', index, 'wifi_macs'], value: macs },
+      ]);
+    },
+  };
+  return house;
+}

@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { InvalidArgumentError, type Command } from 'commander';
+import { LaresError } from '#kernel/errors.ts';
+import { scaledClock, systemClock } from '#platform/clock.ts';
+import { Logger } from '#platform/log.ts';
+import { houseConfig } from './config.ts';
+import { startHouse } from './house.ts';
+import { stopSignal } from './run.ts';
+
+export interface DemoOptions {
+  readonly people: number;
+  /** How many times as fast as real time the simulated day passes. */
+  readonly speed: number;
+  readonly port?: number | undefined;
+  /** `HOST:PORT` of a Carbon that shall receive the metrics. */
+  readonly graphite?: string | undefined;
+  /** The same seed gives the same days. */
+  readonly seed?: string | undefined;
+  /** Kept after the end when given; otherwise a temporary one. */
+  readonly dataDir: string | undefined;
+  readonly version: string;
+}
+
+const number = (least: number, most: number) => (text: string) => {
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= least && value <= most) return value;
+  throw new InvalidArgumentError(`expected a number from ${least} to ${most}`);
+};
+
+export function demoCommand(program: Command, about: { version: string }): void {
+  program
+    .command('demo')
+    .description('start the demo house: simulated people, phones and Home Assistant')
+    .option('--people <count>', 'how many people live there', number(1, 40), 6)
+    .option('--speed <factor>', 'how many times as fast as real time', number(0.1, 3_600), 1)
+    .option('--port <port>', 'port of the status page', number(0, 65_535), 8_000)
+    .option('--graphite <host:port>', 'a Carbon that receives the metrics')
+    .option('--seed <text>', 'the same seed gives the same days', 'lares')
+    .action((options: Omit<DemoOptions, 'dataDir' | 'version'>) =>
+      runDemo({ ...options, dataDir: program.opts<{ data?: string }>().data, version: about.version }),
+    );
+}
+
+function graphiteOf(target: string | undefined) {
+  if (target === undefined) return {};
+  const match = /^(.+):(\d{1,5})$/.exec(target);
+  if (match === null)
+    throw new LaresError('USAGE', `--graphite ${target}: expected HOST:PORT, such as 127.0.0.1:2003`);
+  return { graphite: { host: match[1], port: Number(match[2]) } };
+}
+
+/** Runs the demo house until it is told to stop: the program of a real home with simulated edges. */
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const { people, speed, seed = 'lares' } = options;
+  const log = new Logger({});
+  const signal = stopSignal(log);
+  const clock = speed === 1 ? systemClock : scaledClock(speed);
+  const dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), 'lares-demo-'));
+  // Loaded only here: a real home does not carry the simulators in its memory.
+  const { openDemoHouse } = await import('#demo/house.ts');
+  const demo = await openDemoHouse({ people, seed, clock, log: log.child('demo'), signal });
+  const config = houseConfig.parse({
+    ...demo.settings,
+    ...graphiteOf(options.graphite),
+    http: { port: options.port ?? 8_000 },
+  });
+  try {
+    const house = await startHouse({
+      config,
+      dataDir,
+      version: options.version,
+      clock,
+      log,
+      openScanner: demo.openScanner,
+      simulated: true,
+      signal,
+    });
+    const pace = speed === 1 ? '' : `, ${speed} times as fast as real time`;
+    log.info(
+      `the demo house with ${people} people is at ${house.url}${pace}; nothing real is contacted. Ctrl-C ends it`,
+    );
+    await house.stopped;
+  } finally {
+    await demo.close();
+    if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
+  }
+}

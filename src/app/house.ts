@@ -1,0 +1,253 @@
+import type { Clock } from '#kernel/driver.ts';
+import { Bus } from '#kernel/bus.ts';
+import { reason } from '#kernel/errors.ts';
+import { DeviceRegistry, deviceMigrations, type OpenScanner } from '#devices/index.ts';
+import { serve } from '#http/index.ts';
+import { MqttSink } from '#metrics/sinks/mqtt/sink.ts';
+import { families, GraphiteSink, renderPrometheus, Tick } from '#metrics/index.ts';
+import { systemClock } from '#platform/clock.ts';
+import { Health } from '#platform/health.ts';
+import { localHour } from '#platform/local-time.ts';
+import type { Logger } from '#platform/log.ts';
+import type { SinkStats } from '#platform/stats.ts';
+import { Supervisor } from '#platform/supervisor.ts';
+import { presencePort, presenceReadings } from '#presence/index.ts';
+import { PresenceService } from '#presence/service.ts';
+import { lockDataDir, openStore } from '#store/index.ts';
+import type { HouseConfig } from './config.ts';
+import { Sources } from './sources.ts';
+import { houseStats, StoreHealth } from './stats.ts';
+
+/** Everything in which a real home, the demo house and a test differ. */
+export interface HouseOptions {
+  readonly config: HouseConfig;
+  readonly dataDir: string;
+  readonly databaseUrl?: string | undefined;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Real scanners, or simulated phones. */
+  readonly openScanner: OpenScanner;
+  /** True when `openScanner` simulates: its devices cannot be asked for their names. */
+  readonly simulated?: boolean;
+  /** Ends the house. */
+  readonly signal: AbortSignal;
+}
+
+export interface House {
+  /** Where the status page is. */
+  readonly url: string;
+  /** Resolves after the first cycle has been measured and offered to every sink. */
+  readonly ready: Promise<void>;
+  /** Takes changed settings; what cannot be applied live waits for a restart. */
+  configure(config: HouseConfig): void;
+  /** Resolves with true once every sink has confirmed something, with false when that takes longer. */
+  firstReceipt(timeoutMs: number): Promise<boolean>;
+  /** True while ticks come in time; feeds the watchdog of systemd. */
+  beats(): boolean;
+  /** Resolves when everything has been written down and closed. */
+  readonly stopped: Promise<void>;
+}
+
+/**
+ * Starts every area of the house and wires them together.
+ * Throws ALREADY_RUNNING, CONFIG_INVALID or STORE_NEWER when it cannot start; nothing is left running then.
+ */
+export async function startHouse(options: HouseOptions): Promise<House> {
+  const { clock, log, dataDir, signal } = options;
+  const life = new AsyncDisposableStack();
+  try {
+    return await start(options, life);
+  } catch (error) {
+    await life.disposeAsync();
+    log.debug(`start given up: ${reason(error)}`, {
+      data_dir: dataDir,
+      aborted: signal.aborted,
+      at: clock.now(),
+    });
+    throw error;
+  }
+}
+
+async function start(options: HouseOptions, life: AsyncDisposableStack): Promise<House> {
+  const { clock, log, dataDir, signal } = options;
+  let { config } = options;
+  const startedAt = clock.now();
+  const timeZone = config.home.time_zone;
+  const bus = new Bus((error, topic) =>
+    log.error(`a listener of ${topic} failed: ${reason(error)}`, { error }),
+  );
+  const health = new Health(clock);
+  const supervisor = new Supervisor({ clock, log, health, random: Math.random });
+  const ending = new AbortController();
+
+  const lock = lockDataDir(dataDir);
+  life.defer(() => lock.release());
+  const store = await openStore({
+    dataDir,
+    databaseUrl: options.databaseUrl,
+    clock,
+    log: log.child('store'),
+    bus,
+    migrations: [...deviceMigrations],
+    retention: {
+      rawDays: config.store.raw_days,
+      minuteDays: config.store.minute_days,
+      hourDays: config.store.hour_days,
+    },
+  });
+  life.defer(() => store.close());
+  if (store.recovered !== undefined) log.error(`store error: ${store.recovered}`);
+
+  const lan = new DeviceRegistry({
+    clock,
+    log: log.child('wifi'),
+    store,
+    keep: (device) => presence.ownerOf(device.mac, device.hostname) !== undefined,
+  });
+  await lan.load();
+  const presence: PresenceService = new PresenceService(config.presence, {
+    clock,
+    log: log.child('presence'),
+    bus,
+    store,
+    lan,
+    lanWorks: () => sources.lanWorks(),
+    hourOf: (at) => localHour(at, timeZone),
+    scanIntervalMs: () => scanIntervalMs(config),
+    reportTtlMs: () => reportTtlMs(config),
+  });
+  const { openScanner, simulated = false } = options;
+  const sources = new Sources({ supervisor, health, lan, presence, store, openScanner, simulated });
+  await presence.start();
+  life.defer(async () => {
+    await presence.flushed();
+    await presence.stop();
+  });
+  life.defer(() => supervisor.stopAll());
+  sources.configure(config);
+
+  const graphite =
+    config.graphite === undefined
+      ? undefined
+      : new GraphiteSink(config.graphite, { clock, log: log.child('graphite'), health, ...store });
+  const sinks = graphite === undefined ? [] : [graphite];
+  const mqtt =
+    config.mqtt === undefined
+      ? undefined
+      : new MqttSink(config.mqtt, {
+          clock,
+          log: log.child('mqtt'),
+          health,
+          presence,
+          homeName: config.home.name,
+        });
+  const storeHealth = new StoreHealth(store, health, clock);
+  const ready = Promise.withResolvers<void>();
+  const tick = new Tick({
+    intervalMs: config.metrics.interval_seconds * 1000,
+    sources: [
+      {
+        name: 'presence',
+        read: () =>
+          presenceReadings(presence.view(), config.presence.metrics.prefix, config.presence.metrics.extras),
+      },
+    ],
+    sinks,
+    clock,
+    log: log.child('tick'),
+    bus,
+    readings: store.readings,
+    onGoodCycle: () => {
+      ready.resolve();
+      void storeHealth.look();
+      void presence.maintain();
+    },
+  });
+
+  const stats = () =>
+    houseStats({
+      version: options.version,
+      startedAt,
+      tick,
+      sinks,
+      sources,
+      store: storeHealth.stats(),
+      log,
+    });
+  const server = await serve(
+    {
+      now: () => clock.now(),
+      log: log.child('http'),
+      presence: presencePort({
+        now: () => clock.now(),
+        service: presence,
+        lan,
+        presentMs: () => scanIntervalMs(config) * 2,
+        journal: store.journal,
+      }),
+      events: {
+        list: (query) => store.journal.list(query),
+        onEvent: (listener) => bus.on('event', listener),
+      },
+      readings: store.readings,
+      health,
+      stats,
+      metrics: () =>
+        renderPrometheus(
+          families({ stats: stats(), components: health.report().components, presence: presence.view() }),
+        ),
+    },
+    config.http,
+  );
+  life.defer(() => server.close());
+
+  const running = [
+    tick.run(ending.signal),
+    lan.run(ending.signal),
+    ...sinks.map((sink) => sink.run(ending.signal)),
+    mqtt?.run(ending.signal),
+  ];
+  // Ticks end before sinks flush, and sinks before the store closes: the stack unwinds in that order.
+  life.defer(async () => {
+    ending.abort();
+    await Promise.allSettled(running);
+  });
+  return {
+    url: server.url,
+    ready: ready.promise,
+    firstReceipt: (timeoutMs) => firstReceipt(sinks, timeoutMs),
+    beats: () => clock.now() - (tick.stats().lastAt ?? startedAt) < config.metrics.interval_seconds * 3_000,
+    configure(next) {
+      config = next;
+      presence.configure(next.presence);
+      sources.configure(next);
+      log.configure({ level: next.log.level, format: next.log.format });
+    },
+    stopped: untilStopped(signal, life, log),
+  };
+}
+
+async function untilStopped(signal: AbortSignal, life: AsyncDisposableStack, log: Logger): Promise<void> {
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  await life.disposeAsync();
+  log.info('stopped');
+}
+
+async function firstReceipt(sinks: readonly { stats(): SinkStats }[], timeoutMs: number): Promise<boolean> {
+  const end = performance.now() + timeoutMs;
+  const confirmed = () => sinks.every((sink) => sink.stats().lastReceiptAt !== undefined);
+  while (!confirmed() && performance.now() < end) await systemClock.sleep(50);
+  return confirmed();
+}
+
+const scanIntervalMs = (config: HouseConfig) => (config.wifi?.scan_interval_seconds ?? 30) * 1000;
+
+/** A source that has gone quiet is believed for two polls; what a person's phone said last may still be true then. */
+const reportTtlMs = (config: HouseConfig) => ({
+  homeassistant: (config.homeassistant?.poll_interval_seconds ?? 300) * 2_000,
+  tado: config.presence.tado.poll_interval_seconds * 3_000,
+});

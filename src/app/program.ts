@@ -1,0 +1,86 @@
+import { Command, CommanderError } from 'commander';
+import { existsSync, readFileSync } from 'node:fs';
+import { LaresError } from '#kernel/errors.ts';
+import { configCommands } from '#config/cli.ts';
+import { demoCommand } from './demo.ts';
+import { cliHouse, envFilesOf, findConfig, type GlobalOptions } from './context.ts';
+import { envBindings, houseConfig } from './config.ts';
+import { graphiteCommands } from '#metrics/cli.ts';
+import { doctorCommand } from '#ops/cli.ts';
+import { tadoCommands } from '#presence/sources/tado/cli.ts';
+import { presenceProgram } from './presence.ts';
+import { runService } from './run.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export const version: string = (
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+export type BuildProgram = (env: Env, signal: AbortSignal) => Command;
+
+/** Every command of `lares`. An area adds its own; this only names them. */
+export const buildProgram: BuildProgram = (env, signal) => {
+  const program = new Command('lares');
+  const options = () => program.opts<GlobalOptions>();
+  const house = cliHouse(options, env, signal);
+  program
+    .description('Senses a home, remembers it, explains it and acts on it.')
+    .version(version)
+    .option('-c, --config <file>', 'settings; ./lares.yaml or /etc/lares/lares.yaml unless given')
+    .option('--data <dir>', 'data directory; ./data unless given')
+    .option('--json', 'print data as JSON')
+    .showHelpAfterError('(lares --help lists the commands)')
+    .configureHelp({ showGlobalOptions: true });
+
+  program
+    .command('run')
+    .description('start the house: with lares.yaml if there is one, otherwise the demo house')
+    .action(() => runService({ options: options(), env, version, title: 'lares' }));
+  demoCommand(program, { version });
+  program
+    .command('status')
+    .description('one line: how the running service is')
+    .action(async () => {
+      const health = (await house.get('/health')) as { status: string; version: string; attention: string[] };
+      house.print(health, () =>
+        [`lares ${health.version} is ${health.status}`, ...health.attention].join('; needs attention: '),
+      );
+      if (health.status === 'down') throw new LaresError('UNREACHABLE', 'nothing works; see: lares doctor');
+    });
+  presenceProgram(program, house, { env, version, options });
+  graphiteCommands(program, house);
+  tadoCommands(program, house);
+  doctorCommand(program, house);
+  configCommands(program, {
+    schema: houseConfig,
+    bindings: envBindings,
+    env,
+    envFiles: envFilesOf(findConfig(options(), env) ?? 'lares.yaml', env).filter((file) => existsSync(file)),
+    file: () => findConfig(options(), env) ?? 'lares.yaml',
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    input: process.stdin,
+    output: process.stdout,
+    exitCode: (code) => (process.exitCode = code),
+  });
+  return program;
+};
+
+/** Runs one command line. Resolves with the exit code: 0 when it worked, 2 for a wrong call, 1 otherwise. */
+export async function runProgram(build: BuildProgram, args: readonly string[], env: Env): Promise<number> {
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  const program = build(env, stop.signal);
+  for (const command of [program, ...everyCommand(program)]) command.exitOverride();
+  try {
+    await program.parseAsync(args.length === 0 ? ['--help'] : [...args], { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    throw error;
+  }
+}
+
+const everyCommand = (command: Command): Command[] =>
+  command.commands.flatMap((child) => [child, ...everyCommand(child)]);

@@ -1,0 +1,99 @@
+import { reason } from '#kernel/errors.ts';
+import { watchConfig } from '#config/watch.ts';
+import { chooseScanner } from '#devices/lan/choose.ts';
+import { openNotifier } from '#ops/notify.ts';
+import { systemClock } from '#platform/clock.ts';
+import { Logger } from '#platform/log.ts';
+import { houseConfig } from './config.ts';
+import { dataDirOf, envFilesOf, findConfig, loadHouse, type GlobalOptions } from './context.ts';
+import { runDemo } from './demo.ts';
+import { startHouse } from './house.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export interface RunOptions {
+  readonly options: GlobalOptions;
+  readonly env: Env;
+  readonly version: string;
+  /** Process title, for `ps` and `pgrep -f`. */
+  readonly title: string;
+}
+
+// systemd waits 20 s, people wait less: whatever still hangs then is abandoned. Nothing unwritten is left by then.
+const hardStopMs = 4_800;
+
+/** An abort signal that SIGTERM and SIGINT trigger; a second signal, or too long a stop, ends the process. */
+export function stopSignal(log: Logger): AbortSignal {
+  const stop = new AbortController();
+  const end = (name: string) => {
+    if (stop.signal.aborted) process.exit(1);
+    log.info(`${name}: stopping`);
+    stop.abort();
+    setTimeout(() => {
+      log.error(`stop error: not finished after ${hardStopMs} ms`);
+      process.exit(1);
+    }, hardStopMs).unref();
+  };
+  process.on('SIGTERM', () => end('SIGTERM'));
+  process.on('SIGINT', () => end('SIGINT'));
+  return stop.signal;
+}
+
+/** The service: a real home when there is a configuration file, the demo house otherwise. Resolves after a clean stop. */
+export async function runService(run: RunOptions): Promise<void> {
+  const file = findConfig(run.options, run.env);
+  if (file === undefined) {
+    process.stderr.write(
+      'There is no lares.yaml, so this is the demo house. For your own home: lares init\n',
+    );
+    return runDemo({ people: 6, speed: 1, version: run.version, dataDir: undefined });
+  }
+  const loaded = loadHouse(file, run.env);
+  const { config } = loaded;
+  const log = new Logger({ level: config.log.level, format: config.log.format });
+  for (const secret of loaded.secrets) log.hide(secret);
+  if (run.env['DATABASE_URL'] !== undefined) log.hide(run.env['DATABASE_URL']);
+  for (const warning of loaded.warnings)
+    log.warn(`${warning.subject}: ${warning.message}`, { fix: warning.fix });
+  process.title = run.title;
+  const signal = stopSignal(log);
+  const notify = await openNotifier(run.env, log);
+  const house = await startHouse({
+    config,
+    dataDir: dataDirOf(run.options, run.env),
+    databaseUrl: run.env['DATABASE_URL'],
+    version: run.version,
+    clock: systemClock,
+    log,
+    openScanner: chooseScanner,
+    signal,
+  });
+  log.info(`Lares is at ${house.url}`);
+  void house.ready.then(() => notify.ready());
+  notify.watch(() => house.beats(), signal);
+  const watch = watchConfig({
+    schema: houseConfig,
+    files: [file, ...envFilesOf(file, run.env)],
+    current: loaded,
+    load: () => loadHouse(file, run.env),
+    onChange: ({ next, live, needRestart, loaded: reloaded }) => {
+      for (const secret of reloaded.secrets) log.hide(secret);
+      house.configure(next);
+      if (live.length > 0) log.info(`settings applied: ${live.join(', ')}`);
+      if (needRestart.length > 0) log.warn(`settings that need a restart: ${needRestart.join(', ')}`);
+    },
+    onInvalid: (problems, error) =>
+      log.error(`config error: ${reason(error)}; the old settings stay in force`, {
+        problems: problems.length,
+      }),
+    clock: systemClock,
+    log,
+    signal,
+  });
+  process.on('SIGHUP', () => {
+    void notify.reloading();
+    watch.reload();
+    void notify.ready();
+  });
+  await house.stopped;
+}
