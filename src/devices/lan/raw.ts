@@ -29,9 +29,9 @@ export function frameRate(network: Network, limit: number | undefined): number {
   return limit ?? Math.max(gentleFramesPerSecond, Math.ceil(size / largeNetworkSeconds));
 }
 
-/** Rounds after the first; networks of more than 4,096 addresses get one, or a sweep would outlast its usefulness. */
+/** Rounds after the first; networks of more than 4,096 addresses get two at most, so that a /16 takes less than a minute. */
 const retriesFor = (network: Network, retries: number) =>
-  network.prefix < 20 ? Math.min(1, retries) : retries;
+  network.prefix < 20 ? Math.min(2, retries) : retries;
 
 /** Talks to the scanner process. Nothing is restarted here: a dead process fails every open task, and the supervisor starts anew. */
 class RawScanner implements LanScanner {
