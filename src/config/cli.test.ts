@@ -207,7 +207,7 @@ test('import writes the file, or prints it with --dry-run, and moves a token in 
   const real = await lares(['import', at('people_config.yaml'), '--out', at('lares.yaml')]);
   expect(readFileSync(at('lares.yaml'), 'utf8')).toBe(dry.out);
   expect(real.out).toBe(
-    `Wrote ${at('lares.yaml')}: 1 people. Check it with: lares check ${at('lares.yaml')}\n`,
+    `Wrote ${at('lares.yaml')}: 1 person. Check it with: lares check ${at('lares.yaml')}\n`,
   );
   expect(`${dry.out}${dry.err}${real.out}${real.err}`).not.toContain('a-very-secret-token');
   expect(statSync(at('lares.env')).mode & 0o777).toBe(0o600);

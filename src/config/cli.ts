@@ -175,7 +175,7 @@ function importFile(deps: ConfigCliDeps, file: string, { out, dryRun, force }: I
   writeAtomically(out, text);
   const people = ((imported.tree['presence'] as { people?: unknown[] } | undefined)?.people ?? []).length;
   return deps.out(
-    `Wrote ${out}: ${people} people${imported.kept.length > 0 ? `, ${imported.kept.length} entries kept as comments` : ''}. Check it with: lares check ${out}\n`,
+    `Wrote ${out}: ${people === 1 ? '1 person' : `${people} people`}${imported.kept.length > 0 ? `, ${imported.kept.length} entries kept as comments` : ''}. Check it with: lares check ${out}\n`,
   );
 }
 
@@ -227,5 +227,14 @@ async function init(deps: ConfigCliDeps, options: InitOptions): Promise<void> {
       ? { ...known, networks: known.networks ?? [], people: known.people ?? [] }
       : await askInit(known, { input: deps.input, output: deps.output, networks: ownNetworks() });
   const written = writeInit(deps.schema, answers, files, { env: deps.env, envFiles: deps.envFiles });
+  const { homeassistant } = answers;
+  if (
+    homeassistant !== undefined &&
+    homeassistant.token === undefined &&
+    deps.env['HOMEASSISTANT_TOKEN'] === undefined
+  )
+    deps.err(
+      `note: write HOMEASSISTANT_TOKEN=... into ${files.envFile} and run: chmod 600 ${files.envFile}\n`,
+    );
   deps.out(`Wrote ${written.join(' and ')}.\nCheck it with: lares check ${files.file}\n`);
 }

@@ -17,7 +17,7 @@ import { editText, valueOf, type Edit } from './edit.ts';
 import { fixtureSchema } from './fixture.ts';
 import { ConfigError } from './load.ts';
 import { SecretRef } from './source.ts';
-import { editConfig } from './write.ts';
+import { editConfig, writeAtomically } from './write.ts';
 
 let dir: string;
 beforeAll(() => {
@@ -156,7 +156,7 @@ test('any value set at any key is read back, and all other settings are unchange
       const after = editText(text, [{ path: [key], value }]);
       expect(plain(valueOf(after))).toEqual(plain({ ...before, [key]: value }));
     }),
-    { numRuns: 400 },
+    { numRuns: 250 },
   );
 });
 
@@ -185,7 +185,7 @@ test('any existing setting, however deep, can be changed and removed without tou
       else delete parent[last];
       expect(plain(valueOf(editText(text, [{ path: at, remove: true }])))).toEqual(model);
     }),
-    { numRuns: 400 },
+    { numRuns: 250 },
   );
 });
 
@@ -209,4 +209,13 @@ test('an edit that would make the settings invalid is refused and nothing is wri
     editConfig(fixtureSchema, { file: target }, [{ path: ['graphite', 'port'], value: 70_000 }]),
   ).toThrow(ConfigError);
   expect(readFileSync(target, 'utf8')).toBe(before);
+});
+
+test('a write that fails leaves the old file and no temporary file, and says where to look', () => {
+  const target = path.join(dir, 'full.yaml');
+  writeFileSync(target, 'home: {}\n');
+  const whenFull = () => writeAtomically(target, 'x'.repeat(10), -1);
+  expect(whenFull).toThrow(`check the owner and the space of ${dir}`);
+  expect(readFileSync(target, 'utf8')).toBe('home: {}\n');
+  expect(readdirSync(dir).filter((name) => name.endsWith('.tmp'))).toEqual([]);
 });

@@ -344,3 +344,19 @@ function check(text: string): string[] {
 test.each(broken)('%s is reported with place, expectation and hint', (_what, text, expected) => {
   expect(check(text)).toEqual(expected);
 });
+
+/** Files that would exhaust a careless reader: [what, text]. */
+const hostile: readonly (readonly [string, string])[] = [
+  ['a hundred thousand opening brackets', '['.repeat(100_000)],
+  ['ten thousand levels of lists on one line', '- '.repeat(10_000)],
+  [
+    'a thousand levels of indentation',
+    Array.from({ length: 1_000 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'),
+  ],
+  ['five thousand aliases of a large list', `a: &a [${'1,'.repeat(1_000)}]\nb: [${'*a,'.repeat(5_000)}]\n`],
+  ['more than a mebibyte', `home:\n  name: ${'x'.repeat(1_100_000)}\n`],
+];
+
+test.each(hostile)('%s: refused, not read for ever', (_what, text) => {
+  expect(check(text).length).toBeGreaterThan(0);
+});

@@ -228,9 +228,8 @@ class Filler {
     const found = this.#secrets.find(name);
     if ('lookedIn' in found) {
       const offset = nodeAt(this.#source.document, at)?.range?.[0] ?? 0;
-      const hint = `put ${name} into one of them`;
       const message = `expected a secret named ${name}, found none; looked in ${found.lookedIn}`;
-      this.problems.push(problemAt(this.#source, offset, at, message, hint));
+      this.problems.push(problemAt(this.#source, offset, at, message, found.fix));
       return undefined;
     }
     this.values.add(found.value);

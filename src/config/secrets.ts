@@ -41,7 +41,7 @@ export class Secrets {
   }
 
   /** The secret of `!secret name`, or the sentence that says where it was looked for. */
-  find(name: string): FoundSecret | { readonly lookedIn: string } {
+  find(name: string): FoundSecret | { readonly lookedIn: string; readonly fix: string } {
     const key = envName(name);
     const found = this.#credential(name) ?? this.variable(key);
     if (found !== undefined) return found;
@@ -56,7 +56,9 @@ export class Secrets {
       ),
       ...(secretsFile === undefined ? [] : [`${name} in ${secretsFile}`]),
     ];
-    return { lookedIn: places.join(', ') };
+    const envFile = this.#places.envFiles?.at(-1);
+    const fix = envFile === undefined ? `put ${name} into one of them` : `write ${key}=... into ${envFile}`;
+    return { lookedIn: places.join(', '), fix };
   }
 
   /** An environment variable: from a credential of its name, `<NAME>_FILE`, the environment, or an env file. Empty is unset. */

@@ -7,6 +7,7 @@ import {
   isScalar,
   isSeq,
   parseAllDocuments,
+  visit,
   type DocumentOptions,
   type ErrorCode,
   type Node,
@@ -55,7 +56,7 @@ export interface Source {
   readonly empty: boolean;
 }
 
-const largestText = 4 * 1024 * 1024;
+const largestText = 1024 * 1024;
 const deepest = 64;
 /** A settings file of a large house has some thousand nodes; only an alias bomb has more than this. */
 const mostAliasedNodes = 20_000;
@@ -104,7 +105,7 @@ export function parseSource(input: string, file: string): Source {
     problems: [problemAt({ file, lines }, offset, [], message, hint)],
   });
   if (text.length > largestText)
-    return fail(`expected at most 4 MiB of settings, found ${Math.ceil(text.length / 1024 / 1024)} MiB`);
+    return fail(`expected at most 1 MiB of settings, found ${(text.length / largestText).toFixed(1)} MiB`);
   // Nesting is recursive in every YAML parser; a thousand brackets in a row would exhaust its stack.
   const nested = /[[{][\s[{]{400}/.exec(text);
   if (nested !== null) return fail(`expected at most ${deepest} levels, found far more`, nested.index);
@@ -279,16 +280,31 @@ function pathAtOffset(document: Document, offset: number): Path {
   }
 }
 
+/** What each alias stands for: the nearest anchor of its name above it. One pass, so that many aliases cost no more. */
+function aliasTargets(document: Document.Parsed): ReadonlyMap<Node, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Node, Node>();
+  visit(document, {
+    Node(_key, node) {
+      if (isAlias(node)) {
+        const target = anchors.get(node.source);
+        if (target !== undefined) targets.set(node, target);
+      } else if ('anchor' in node && typeof node.anchor === 'string') anchors.set(node.anchor, node);
+    },
+  });
+  return targets;
+}
+
 /** Turns nodes into plain data, refusing what plain settings never need. */
 class Walker {
   readonly problems: Problem[] = [];
-  readonly #document: Document.Parsed;
+  readonly #targets: ReadonlyMap<Node, Node>;
   readonly #place: Pick<Source, 'file' | 'lines'>;
   #aliased = 0;
   #stopped = false;
 
   constructor(document: Document.Parsed, place: Pick<Source, 'file' | 'lines'>) {
-    this.#document = document;
+    this.#targets = aliasTargets(document);
     this.#place = place;
   }
 
@@ -306,7 +322,7 @@ class Walker {
       );
     }
     if (isAlias(node)) {
-      const target = node.resolve(this.#document);
+      const target = this.#targets.get(node);
       if (target === undefined)
         return this.#refuse(
           at,

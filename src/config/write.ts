@@ -9,7 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import type { z } from 'zod';
@@ -27,7 +27,8 @@ export function writeAtomically(file: string, text: string, mode?: number): void
   try {
     const handle = openSync(temporary, 'w', 0o600);
     try {
-      writeSync(handle, text);
+      // Goes on until every byte is written; a full disk throws here, before the rename.
+      writeFileSync(handle, text);
       fchmodSync(handle, mode ?? (old === undefined ? 0o644 : old.mode & 0o7777));
       if (old !== undefined && process.getuid?.() === 0) fchownSync(handle, old.uid, old.gid);
       fsyncSync(handle);
