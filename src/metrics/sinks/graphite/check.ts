@@ -66,8 +66,8 @@ export async function probe(
   return { ...sent, shown: null, stepSeconds: stepOf(last) };
 }
 
-function stepOf([rendered]: readonly Rendered[]): number | undefined {
-  const [first, second] = rendered?.datapoints ?? [];
+function stepOf(rendered: readonly Rendered[]): number | undefined {
+  const [first, second] = rendered.find(({ datapoints }) => datapoints.length > 1)?.datapoints ?? [];
   return first && second ? second[1] - first[1] : undefined;
 }
 
@@ -96,7 +96,7 @@ export async function checkGraphite(
     if (result.shown === null)
       found.push({
         ok: false,
-        text: `${config.render_url} does not show the test metric: is it the graphite-web of this Carbon?`,
+        text: `${config.render_url} does not show the test metric: is it the graphite-web of this Carbon, and may Carbon make new files (MAX_CREATES_PER_MINUTE)?`,
       });
     const now = systemClock.now();
     const shown =
@@ -105,7 +105,7 @@ export async function checkGraphite(
       shown.filter((one) => one.datapoints.some(([v]) => v !== null)).map((one) => one.target),
     );
     const findings = {
-      stepSeconds: result.stepSeconds,
+      stepSeconds: result.stepSeconds ?? stepOf(shown),
       missingSeries: series.filter((name) => !seen.has(name)).toSorted(),
     };
     const troubles = diagnose(findings, intervalSeconds);

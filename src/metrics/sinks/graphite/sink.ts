@@ -7,18 +7,11 @@ import type { SinkStats } from '#platform/stats.ts';
 import type { ReadingLog, StateStore } from '#store/model.ts';
 import type { GraphiteConfig } from '../../config.ts';
 import { audit, type AuditReport } from './audit.ts';
-import { excess, pointsIn, ticksIn } from './backlog.ts';
+import { excess, pointsIn } from './backlog.ts';
 import { encode } from './codec.ts';
 import { deliver, named, Sentinel } from './receipt.ts';
-import {
-  chunkPoints,
-  doubtfulMs,
-  Ledger,
-  nextPace,
-  slowestPace,
-  type Range,
-  type SavedLedger,
-} from './rules.ts';
+import { Replay } from './replay.ts';
+import { doubtfulMs, Ledger, type Range, type SavedLedger } from './rules.ts';
 
 export interface GraphiteIo {
   readonly clock: Clock;
@@ -46,7 +39,6 @@ export interface GraphiteStats extends SinkStats {
 
 export const stateKey = 'metrics.graphite';
 const name = 'graphite';
-const windowMs = 600_000;
 const housekeepingMs = 60_000;
 const auditMs = 600_000;
 const flushMs = 2_000;
@@ -75,8 +67,6 @@ export class GraphiteSink implements Sink {
   };
   #ledger: Ledger | undefined;
   #live: Batch | undefined;
-  /** Ticks read ahead for replay, and where they start. */
-  #window: { ticks: Batch[]; range: Range } | undefined;
   #state: GraphiteStats['state'] = 'starting';
   #downSince = 0;
   #lastError = '';
@@ -86,9 +76,9 @@ export class GraphiteSink implements Sink {
   #newestConfirmed: number | undefined;
   #lastReceiptAt: number | undefined;
   #lastAudit: AuditReport | undefined;
-  #pace: number;
-  /** Monotonic ms of the real clock before which no replay chunk leaves. */
-  #notBefore = 0;
+  readonly #replay: Replay;
+  /** Why the last chunk of the backlog failed, until the next live tick gets through. */
+  #backlogError: string | undefined;
   #bell = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
   readonly #attempted = Promise.withResolvers<void>();
@@ -96,7 +86,7 @@ export class GraphiteSink implements Sink {
   constructor(config: GraphiteConfig, io: GraphiteIo) {
     this.#config = config;
     this.#io = io;
-    this.#pace = config.pace_points_per_second;
+    this.#replay = new Replay(config.pace_points_per_second, systemClock);
     this.#sentinel = new Sentinel(config, () => this.#gone());
   }
 
@@ -160,10 +150,14 @@ export class GraphiteSink implements Sink {
     while (!signal.aborted) {
       this.#bell = Promise.withResolvers();
       if (this.#live !== undefined) await this.#sendLive(ledger, this.#config.timeout_seconds * 1000);
-      else if (this.#state === 'up' && ledger.oldest !== undefined) await this.#replay(ledger);
+      else if (this.#mayReplay && ledger.oldest !== undefined) await this.#sendBacklog(ledger);
       else await this.#bell.promise;
     }
     if (this.#live !== undefined && !this.#closing.signal.aborted) await this.#sendLive(ledger, flushMs);
+  }
+
+  get #mayReplay(): boolean {
+    return this.#state === 'up' && this.#backlogError === undefined;
   }
 
   async #sendLive(ledger: Ledger, timeoutMs: number): Promise<void> {
@@ -185,6 +179,7 @@ export class GraphiteSink implements Sink {
     this.#counts.sentBatches += 1;
     this.#counts.sentTotal += points;
     this.#newestConfirmed = batch.at;
+    this.#backlogError = undefined;
     const target = named(this.#config);
     this.#io.log.info(`Successfully sent ${points} metrics (Sent ${points} metrics to Graphite ${target})`);
     this.#attempted.resolve();
@@ -192,32 +187,29 @@ export class GraphiteSink implements Sink {
   }
 
   /** One paced chunk of what is missing, oldest first. */
-  async #replay(ledger: Ledger): Promise<void> {
-    const waitMs = this.#notBefore - systemClock.monotonic();
+  async #sendBacklog(ledger: Ledger): Promise<void> {
+    const { waitMs } = this.#replay;
     if (waitMs > 0) {
       await Promise.race([systemClock.sleep(waitMs), this.#bell.promise]);
       return;
     }
-    const window = (this.#window ??= await this.#readAhead(ledger));
-    if (window === undefined) return;
-    const chunk = take(window.ticks);
-    const done = window.ticks.length === chunk.length;
-    const range = { from: window.range.from, to: done ? window.range.to : chunk.at(-1)!.at + 1 };
-    const { payload, points } = encode(chunk);
+    const chunk = await this.#replay.next(ledger, this.#io.readings).catch((error: unknown) => {
+      this.#io.log.warn(`graphite error: the backlog cannot be read: ${reason(error)}`, { error });
+      this.#replay.pause(databasePauseMs);
+    });
+    if (chunk === undefined) return;
+    const { payload, points } = encode(chunk.ticks);
     try {
       const tookMs = points === 0 ? 0 : await this.#confirm(payload, this.#config.timeout_seconds * 1000);
-      const good = tookMs <= doubtfulMs || this.#pace <= slowestPace;
-      this.#adapt(points, tookMs, good);
-      if (!good) return;
-      ledger.delivered(range, this.#io.clock.monotonic());
-      this.#window = done
-        ? undefined
-        : { ticks: window.ticks.slice(chunk.length), range: { from: range.to, to: window.range.to } };
+      if (!this.#replay.sent(chunk, points, tookMs)) return;
     } catch (error) {
-      this.#adapt(points, 0, false);
-      await this.#failed(error);
+      // Whether Carbon is down is for the next live tick to say; until then the backlog waits.
+      this.#counts.failuresTotal += 1;
+      this.#backlogError = reason(error);
+      this.#replay.failed(points);
       return;
     }
+    ledger.delivered(chunk.range, this.#io.clock.monotonic());
     this.#counts.sentTotal += points;
     this.#counts.replayedPoints += points;
     this.#replayedSince += points;
@@ -228,25 +220,6 @@ export class GraphiteSink implements Sink {
     this.#replayedSince = 0;
     await this.#persist();
     this.#report();
-  }
-
-  #adapt(points: number, tookMs: number, good: boolean): void {
-    this.#pace = nextPace(this.#pace, this.#config.pace_points_per_second, good);
-    this.#notBefore = systemClock.monotonic() + Math.max(0, (points / this.#pace) * 1000 - tookMs);
-  }
-
-  async #readAhead(ledger: Ledger): Promise<{ ticks: Batch[]; range: Range } | undefined> {
-    const { from, to } = ledger.oldest!;
-    const range = { from, to: Math.min(to, from + windowMs) };
-    try {
-      const ticks = await ticksIn(this.#io.readings, range);
-      if (ticks.length > 0) return { ticks, range };
-      ledger.drop(range);
-    } catch (error) {
-      this.#io.log.warn(`graphite error: the backlog cannot be read: ${reason(error)}`, { error });
-      this.#notBefore = systemClock.monotonic() + databasePauseMs;
-    }
-    return undefined;
   }
 
   /** Sends and waits for the receipt, all within `timeoutMs`. A Carbon that restarted meanwhile has confirmed nothing. */
@@ -266,7 +239,7 @@ export class GraphiteSink implements Sink {
   /** The watching connection ended: Carbon restarted, even if every batch was confirmed. */
   #gone(): void {
     this.#counts.reconnectsTotal += 1;
-    this.#window = undefined;
+    this.#replay.forget();
     this.#ledger?.reopen(this.#io.clock.monotonic());
     void this.#recount();
     this.#bell.resolve();
@@ -275,7 +248,7 @@ export class GraphiteSink implements Sink {
   async #failed(error: unknown): Promise<void> {
     this.#counts.failuresTotal += 1;
     this.#lastError = reason(error);
-    this.#window = undefined;
+    this.#replay.forget();
     if (this.#closing.signal.aborted) return;
     if (this.#state !== 'down') {
       this.#state = 'down';
@@ -322,11 +295,12 @@ export class GraphiteSink implements Sink {
       if (signal.aborted) return;
       await this.trim();
       await this.#persist();
-      if (this.#state !== 'down') continue;
       const forS = Math.round((clock.monotonic() - this.#downSince) / 1000);
-      log.warn(
-        `graphite error: still failing after ${forS} s: ${this.#lastError}; ${this.#backlogPoints} points wait`,
-      );
+      const trouble =
+        this.#state === 'down'
+          ? `still failing after ${forS} s: ${this.#lastError}`
+          : this.#backlogError && `the backlog does not get through: ${this.#backlogError}`;
+      if (trouble !== undefined) log.warn(`graphite error: ${trouble}; ${this.#backlogPoints} points wait`);
     }
   }
 
@@ -381,11 +355,4 @@ export class GraphiteSink implements Sink {
       }
     }
   }
-}
-
-/** The first ticks of about `chunkPoints` readings; at least one tick. */
-function take(ticks: readonly Batch[]): Batch[] {
-  let points = 0;
-  const end = ticks.findIndex((batch) => (points += batch.values.size) >= chunkPoints);
-  return ticks.slice(0, end === -1 ? ticks.length : end + 1);
 }
