@@ -1,6 +1,7 @@
 /** Runs a scanner inside a test LAN and prints what it finds as JSON lines: `lan-scan.ts '{"mode":"raw",…}'`. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { chooseScanner, type ScannerMode } from '#devices/lan/choose.ts';
+import { askDevice } from '#devices/lan/names.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { Target } from '#devices/model.ts';
 
@@ -14,6 +15,8 @@ export interface ScanOrder {
   readonly pauseMs?: number;
   readonly probe?: readonly Target[];
   readonly listenMs?: number;
+  /** Addresses whose owners are asked for their names. */
+  readonly names?: readonly string[];
 }
 
 const order = JSON.parse(process.argv[2] ?? '{}') as ScanOrder;
@@ -30,6 +33,7 @@ try {
       for (const each of order.networks) say({ sweep: await scanner.sweep(each, stop.signal) });
     }
     if (order.probe !== undefined) say({ probe: await scanner.probe(network, order.probe, stop.signal) });
+    for (const ip of order.names ?? []) say({ name: await askDevice(ip, stop.signal) });
     if (order.listenMs !== undefined) {
       const over = AbortSignal.any([stop.signal, AbortSignal.timeout(order.listenMs)]);
       say({ listening: scanner.listen !== undefined });

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lineReader } from '#devices/lan/raw-protocol.ts';
@@ -13,7 +14,7 @@ import {
   type Privilege,
   type RealLan,
 } from '../servers/lan.ts';
-import { stop, until } from '../servers/process.ts';
+import { installed, scratch, stop, until } from '../servers/process.ts';
 import type { ScanOrder } from '../servers/lan-scan.ts';
 
 interface Said {
@@ -23,6 +24,7 @@ interface Said {
   readonly probe?: readonly LanSighting[];
   readonly heard?: LanSighting;
   readonly listening?: boolean;
+  readonly name?: string;
   readonly failed?: string;
   readonly message?: string;
 }
@@ -262,6 +264,39 @@ describe.skipIf(!canMakeLan)(`a lossy or changing LAN${reason}`, () => {
       message: 'the scanner process ended (SIGKILL)',
     });
   });
+});
+
+const avahi = installed('/usr/sbin/avahi-daemon');
+const avahiTitle = avahi === undefined ? ' (skipped: needs the Debian package avahi-daemon)' : '';
+
+describe.skipIf(!canMakeLan)(`names${reason}`, () => {
+  test.skipIf(avahi === undefined)(
+    `a real multicast DNS responder tells its name when asked directly${avahiTitle}`,
+    async () => {
+      await using lan = await realLan(2);
+      const [host, mute] = lan.hosts;
+      const place = scratch('avahi');
+      const config = path.join(place.dir, 'avahi.conf');
+      writeFileSync(
+        config,
+        '[server]\nhost-name=alexs-phone\nuse-ipv6=no\nenable-dbus=no\nallow-interfaces=eth0\n[wide-area]\nenable-wide-area=no\n',
+      );
+      const daemon = host!.at.spawn([avahi!, '--no-drop-root', '--no-chroot', '--no-rlimits', '-f', config]);
+      let log = '';
+      daemon.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
+      try {
+        await until(
+          () => log.includes('Server startup complete'),
+          () => log,
+        );
+        const said = await scan(lan.hub, { names: [host!.ip, mute!.ip] });
+        expect(said.slice(1)).toEqual([{ name: 'alexs-phone' }, {}]);
+      } finally {
+        await stop(daemon);
+        place.remove();
+      }
+    },
+  );
 });
 
 async function stopAfter(child: ReturnType<Namespace['spawn']>): Promise<void> {
