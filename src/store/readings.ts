@@ -7,10 +7,13 @@ import type { ChartPoint, QueueStats, ReadingLog, Retention } from './model.ts';
 import { WriteQueue } from './queue.ts';
 import { cutoffs, prune, sealHour } from './seal.ts';
 import { hourMs, type Db, type StoreTables } from './tables.ts';
+import { Columns, portions, type Column } from './ticks.ts';
 
 // One hour of ticks.
 const capacity = 720;
 const rowsPerInsert = 500;
+// Ticks read at one go: a few milliseconds of the event loop.
+const portionMs = 10 * minuteMs;
 // What comes later than this after the end of its hour is merged into the sealed chunk.
 const latenessMs = 5 * minuteMs;
 
@@ -85,9 +88,11 @@ export class SqlReadings implements ReadingLog {
       const found = await this.#nextHour(cursor, to);
       if (found === undefined) return;
       const end = Math.min(found + hourMs, to);
-      const ticks = await this.#hour(Math.max(cursor, found), end, names);
-      for (const at of [...ticks.keys()].toSorted((a, b) => a - b)) yield { at, values: ticks.get(at)! };
-      await breathe();
+      const begin = Math.max(cursor, found);
+      for (const portion of portions(await this.#columns(begin, end, names), begin, end, portionMs)) {
+        yield* portion;
+        await breathe();
+      }
       cursor = end;
     }
   }
@@ -220,19 +225,26 @@ export class SqlReadings implements ReadingLog {
     return Number.isFinite(first) ? Math.floor(first / hourMs) * hourMs : undefined;
   }
 
-  /** All ticks of one hour, or of a part of it. Later layers overwrite: chunk, then loose rows, then memory. */
-  async #hour(
-    from: number,
-    to: number,
-    names: Map<number, string>,
-  ): Promise<Map<number, Map<string, number>>> {
-    const waiting = this.#queue.pending.filter((batch) => batch.at >= from && batch.at < to);
-    const loose = await this.#db
-      .selectFrom('reading')
-      .selectAll()
-      .where('at', '>=', from)
-      .where('at', '<', to)
-      .execute();
+  /** Everything known of one hour, or of a part of it, older layers first: chunks, then loose rows, then memory. */
+  async #columns(from: number, to: number, names: Map<number, string>): Promise<Column[]> {
+    // Read in the order in which samples move on, so that one that moves meanwhile is met at least once.
+    const waiting = new Columns();
+    for (const { at, values } of this.#queue.pending.toSorted((a, b) => a.at - b.at))
+      if (at >= from && at < to) for (const [name, value] of values) waiting.add(name, at, value);
+    const loose = new Columns();
+    for (let start = from; start < to; start += portionMs) {
+      const rows = await this.#db
+        .selectFrom('reading')
+        .selectAll()
+        .where('at', '>=', start)
+        .where('at', '<', Math.min(to, start + portionMs))
+        .orderBy('at')
+        .execute();
+      if (rows.some((row) => !names.has(row.series)))
+        for (const [id, name] of await this.#names()) names.set(id, name);
+      for (const { at, series, value } of rows) loose.add(names.get(series)!, at, value);
+      if (rows.length > 0) await breathe();
+    }
     const start = Math.floor(from / hourMs) * hourMs;
     const chunks = await this.#db
       .selectFrom('chunk')
@@ -241,23 +253,13 @@ export class SqlReadings implements ReadingLog {
       .where('start', '=', start)
       .where('raw', 'is not', null)
       .execute();
-    // Series that appeared since the caller asked.
-    if (loose.some((row) => !names.has(row.series)))
+    if (chunks.some((row) => !names.has(row.series)))
       for (const [id, name] of await this.#names()) names.set(id, name);
-    const ticks = new Map<number, Map<string, number>>();
-    const put = (at: number, name: string, value: number) => {
-      let tick = ticks.get(at);
-      if (tick === undefined) ticks.set(at, (tick = new Map()));
-      tick.set(name, value);
-    };
-    for (const { series, raw } of chunks) {
-      const { at, value } = decodeSamples(start, raw!);
-      const name = names.get(series)!;
-      for (let i = 0; i < at.length; i += 1) if (at[i]! >= from && at[i]! < to) put(at[i]!, name, value[i]!);
-    }
-    for (const { at, series, value } of loose) put(at, names.get(series)!, value);
-    for (const { at, values } of waiting) for (const [name, value] of values) put(at, name, value);
-    return ticks;
+    const sealed = chunks.map(({ series, raw }) => ({
+      series: names.get(series)!,
+      ...decodeSamples(start, raw!),
+    }));
+    return [...sealed, ...loose.columns(), ...waiting.columns()];
   }
 
   async #id(series: string): Promise<number | undefined> {
