@@ -36,7 +36,7 @@ export async function mosquitto(options: MosquittoOptions): Promise<Mosquitto> {
   const [port, tlsPort] = [await freePort(), await freePort()];
   writeFileSync(file('passwd'), '', { mode: 0o600 });
   for (const [name, password] of Object.entries(options.users))
-    execFileSync('mosquitto_passwd', ['-b', file('passwd'), name, password], { stdio: 'ignore' });
+    execFileSync('/usr/bin/mosquitto_passwd', ['-b', file('passwd'), name, password], { stdio: 'ignore' });
   if (options.acl !== undefined) writeFileSync(file('acl'), `${options.acl.join('\n')}\n`, { mode: 0o600 });
   if (options.tls === true) certificates(file);
   const lines = [
@@ -77,7 +77,7 @@ export async function mosquitto(options: MosquittoOptions): Promise<Mosquitto> {
 }
 
 function certificates(file: (name: string) => string): void {
-  const openssl = (...words: string[]) => execFileSync('openssl', words, { stdio: 'ignore' });
+  const openssl = (...words: string[]) => execFileSync('/usr/bin/openssl', words, { stdio: 'ignore' });
   const key = ['-newkey', 'rsa:2048', '-nodes', '-keyout'];
   openssl(
     'req',

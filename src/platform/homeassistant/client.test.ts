@@ -174,7 +174,7 @@ test('a self-signed certificate is refused unless the settings accept it, for RE
   const [key, cert] = [path.join(dir, 'key.pem'), path.join(dir, 'cert.pem')];
   const words =
     'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1';
-  execFileSync('openssl', [...words.split(' '), '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  execFileSync('/usr/bin/openssl', [...words.split(' '), '-keyout', key, '-out', cert], { stdio: 'ignore' });
   const { sim, client } = await house({
     tls: { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') },
   });
