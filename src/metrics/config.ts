@@ -9,7 +9,6 @@ export const metricsConfig = z.strictObject({
     reload: 'restart',
   }),
 });
-export type MetricsConfig = z.infer<typeof metricsConfig>;
 
 /** Where Carbon listens. Without this section nothing is sent to Graphite. */
 export const graphiteConfig = z.strictObject({
