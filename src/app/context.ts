@@ -51,8 +51,7 @@ export function loadHouse(file: string, env: Env): Loaded<HouseConfig> {
 }
 
 function loadOptions(file: string, env: Env): LoadOptions {
-  const envFiles = envFilesOf(file, env).filter((f) => existsSync(f));
-  return { file, env, bindings: envBindings, envFiles };
+  return { file, env, bindings: envBindings, envFiles: envFilesOf(file, env) };
 }
 
 /** What commands share: settings, database, the running service, and how to print. */

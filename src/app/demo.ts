@@ -7,7 +7,7 @@ import { scaledClock, systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { houseConfig } from './config.ts';
 import { startHouse } from './house.ts';
-import { stopSignal } from './run.ts';
+import { stopSignal } from './signals.ts';
 
 export interface DemoOptions {
   readonly people: number;

@@ -206,7 +206,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     tick.run(ending.signal),
     lan.run(ending.signal),
     ...sinks.map((sink) => sink.run(ending.signal)),
-    mqtt?.run(ending.signal),
+    ...(mqtt === undefined ? [] : [mqtt.run(ending.signal)]),
   ];
   // Ticks end before sinks flush, and sinks before the store closes: the stack unwinds in that order.
   life.defer(async () => {

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { LaresError } from '#kernel/errors.ts';
 import { configCommands } from '#config/cli.ts';
 import { demoCommand } from './demo.ts';
@@ -56,7 +56,7 @@ export const buildProgram: BuildProgram = (env, signal) => {
     schema: houseConfig,
     bindings: envBindings,
     env,
-    envFiles: envFilesOf(findConfig(options(), env) ?? 'lares.yaml', env).filter((file) => existsSync(file)),
+    envFiles: envFilesOf(findConfig(options(), env) ?? 'lares.yaml', env),
     file: () => findConfig(options(), env) ?? 'lares.yaml',
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),

@@ -1,4 +1,6 @@
+import path from 'node:path';
 import { reason } from '#kernel/errors.ts';
+import { noticeText } from '#config/cli.ts';
 import { watchConfig } from '#config/watch.ts';
 import { chooseScanner } from '#devices/lan/choose.ts';
 import { openNotifier } from '#ops/notify.ts';
@@ -8,6 +10,7 @@ import { houseConfig } from './config.ts';
 import { dataDirOf, envFilesOf, findConfig, loadHouse, type GlobalOptions } from './context.ts';
 import { runDemo } from './demo.ts';
 import { startHouse } from './house.ts';
+import { stopSignal } from './signals.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -17,26 +20,6 @@ export interface RunOptions {
   readonly version: string;
   /** Process title, for `ps` and `pgrep -f`. */
   readonly title: string;
-}
-
-// systemd waits 20 s, people wait less: whatever still hangs then is abandoned. Nothing unwritten is left by then.
-const hardStopMs = 4_800;
-
-/** An abort signal that SIGTERM and SIGINT trigger; a second signal, or too long a stop, ends the process. */
-export function stopSignal(log: Logger): AbortSignal {
-  const stop = new AbortController();
-  const end = (name: string) => {
-    if (stop.signal.aborted) process.exit(1);
-    log.info(`${name}: stopping`);
-    stop.abort();
-    setTimeout(() => {
-      log.error(`stop error: not finished after ${hardStopMs} ms`);
-      process.exit(1);
-    }, hardStopMs).unref();
-  };
-  process.on('SIGTERM', () => end('SIGTERM'));
-  process.on('SIGINT', () => end('SIGINT'));
-  return stop.signal;
 }
 
 /** The service: a real home when there is a configuration file, the demo house otherwise. Resolves after a clean stop. */
@@ -73,7 +56,7 @@ export async function runService(run: RunOptions): Promise<void> {
   notify.watch(() => house.beats(), signal);
   const watch = watchConfig({
     schema: houseConfig,
-    files: [file, ...envFilesOf(file, run.env)],
+    files: [file, path.join(path.dirname(file), 'secrets.yaml'), ...envFilesOf(file, run.env)],
     current: loaded,
     load: () => loadHouse(file, run.env),
     onChange: ({ next, live, needRestart, loaded: reloaded }) => {

@@ -1,16 +1,16 @@
 import * as z from 'zod';
 import { levels } from './log.ts';
 
-const timeZone = z.string().refine(
-  (zone) => {
-    try {
-      return new Intl.DateTimeFormat('en', { timeZone: zone }) !== undefined;
-    } catch {
-      return false;
-    }
-  },
-  { error: 'expected a time zone like Europe/London' },
-);
+function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone }).format(0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const timeZone = z.string().refine(isTimeZone, { error: 'expected a time zone like Europe/London' });
 
 /** The top-level section `home`. */
 export const homeConfig = z
@@ -37,14 +37,11 @@ export const logConfig = z
       .enum(levels)
       .default('info')
       .meta({ title: 'Level', description: 'Lines below this level are not written', reload: 'live' }),
-    format: z
-      .enum(['text', 'json'])
-      .default('text')
-      .meta({
-        title: 'Format',
-        description: 'text: time|LEVEL|component|CODE|message; json: one object a line',
-        reload: 'live',
-      }),
+    format: z.enum(['text', 'json']).default('text').meta({
+      title: 'Format',
+      description: 'text: time|LEVEL|component|CODE|message; json: one object a line',
+      reload: 'live',
+    }),
   })
   .prefault({})
   .meta({ title: 'Log', description: 'What is written to standard output' });
