@@ -103,13 +103,14 @@ export class Supervisor {
       if (signal.aborted) break;
       const remedy = failure instanceof LaresError ? failure.remedy : 'retry';
       if (remedy === 'fix-config') {
+        // What a person mends outside our settings (a login, a ban) is looked at again, rarely.
+        const again = failure instanceof LaresError ? failure.retryAfterMs : undefined;
+        const until = again === undefined ? '' : ` or ${Math.round(again / 60_000)} min pass`;
         if (health.get(name)?.detail !== reason(failure))
-          log.error(`${name} error: ${reason(failure)}; it waits until its settings change`, {
+          log.error(`${name} error: ${reason(failure)}; it waits until its settings change${until}`, {
             error: failure,
           });
         health.set(name, 'parked', reason(failure));
-        // What a person mends outside our settings (a login, a ban) is looked at again, rarely.
-        const again = failure instanceof LaresError ? failure.retryAfterMs : undefined;
         if (again === undefined) return;
         await clock.sleep(again, signal);
         continue;

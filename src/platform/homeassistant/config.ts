@@ -72,4 +72,3 @@ export const homeassistantConfig = z
       ),
   })
   .meta({ title: 'Home Assistant', description: 'Where Home Assistant is and how Lares may read it' });
-

@@ -7,11 +7,9 @@ const refusedWaitMs = 15 * 60_000;
 
 const sentences: Readonly<Record<number, (where: string) => LaresError>> = {
   401: (where) =>
-    new LaresError(
-      'AUTH_REFUSED',
-      `Home Assistant refused the token (401 from ${where}): ${tokenAdvice}; tried again when it changes`,
-      { retryAfterMs: refusedWaitMs },
-    ),
+    new LaresError('AUTH_REFUSED', `Home Assistant refused the token (401 from ${where}): ${tokenAdvice}`, {
+      retryAfterMs: refusedWaitMs,
+    }),
   403: (where) =>
     new LaresError(
       'AUTH_REFUSED',
