@@ -180,7 +180,6 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
       now: () => clock.now(),
       log: log.child('http'),
       presence: presencePort({
-        now: () => clock.now(),
         service: presence,
         lan,
         presentMs: () => scanIntervalMs(config) * 2,

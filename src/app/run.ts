@@ -36,8 +36,7 @@ export async function runService(run: RunOptions): Promise<void> {
   const log = new Logger({ level: config.log.level, format: config.log.format });
   for (const secret of loaded.secrets) log.hide(secret);
   if (run.env['DATABASE_URL'] !== undefined) log.hide(run.env['DATABASE_URL']);
-  for (const warning of loaded.warnings)
-    log.warn(`${warning.subject}: ${warning.message}`, { fix: warning.fix });
+  for (const warning of loaded.warnings) log.warn(noticeText(warning));
   process.title = run.title;
   const signal = stopSignal(log);
   const notify = await openNotifier(run.env, log);
