@@ -1,6 +1,7 @@
 /** Runs a scanner inside a test LAN and prints what it finds as JSON lines: `lan-scan.ts '{"mode":"raw",…}'`. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { chooseScanner, type ScannerMode } from '#devices/lan/choose.ts';
+import { openKernelScanner } from '#devices/lan/kernel.ts';
 import { askDevice } from '#devices/lan/names.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { Target } from '#devices/model.ts';
@@ -10,6 +11,8 @@ export interface ScanOrder {
   readonly networks: readonly string[];
   readonly interface?: string;
   readonly retries?: number;
+  /** The kernel method with this way of reading its table. */
+  readonly table?: 'ip' | 'proc';
   readonly sweeps?: number;
   /** Between sweeps. */
   readonly pauseMs?: number;
@@ -24,7 +27,10 @@ const say = (value: object) => console.log(JSON.stringify(value));
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());
 try {
-  const scanner = await chooseScanner({ ...order, retries: order.retries ?? 4 });
+  const scanner =
+    order.table === undefined
+      ? await chooseScanner({ ...order, retries: order.retries ?? 4 })
+      : await openKernelScanner({ ...order, why: order.table });
   say({ method: scanner.method, why: scanner.why });
   try {
     const [network = ''] = order.networks;

@@ -147,22 +147,31 @@ describe.skipIf(!canMakeLan)(`a lossy or changing LAN${reason}`, () => {
     },
   );
 
-  test('a device that has left is not found again, although the kernel still has a stale entry', async () => {
-    await using lan = await emulatedLan({ network, hosts });
-    // Entries turn stale after half a second to one and a half, instead of 15 s to 45 s.
-    const soon = 'net.ipv4.neigh.eth0.base_reachable_time_ms=1000';
-    await stopAfter(lan.hub.spawn(['sysctl', '-qw', soon]));
-    await using scanner = scanning(lan.hub, { mode: 'kernel', sweeps: 2, pauseMs: 2_000 });
-    await until(() => sweeps(scanner.said).length === 1);
-    lan.tell({ do: 'change', host: { ...first, silent: true } });
-    await until(
-      () => sweeps(scanner.said).length === 2,
-      () => JSON.stringify(scanner.said),
-      30_000,
-    );
-    const [before, after] = sweeps(scanner.said).map((sweep) => pairs(sweep.found));
-    expect(before).toEqual(pairs(hosts));
-    expect(after).toEqual(pairs(hosts.slice(1)));
+  test.each(['ip', 'proc'] as const)(
+    'a device that has left is not found again, although the kernel still has a stale entry (table from %s)',
+    async (table) => {
+      await using lan = await emulatedLan({ network, hosts });
+      // Entries turn stale after half a second to one and a half, instead of 15 s to 45 s.
+      const soon = 'net.ipv4.neigh.eth0.base_reachable_time_ms=1000';
+      await stopAfter(lan.hub.spawn(['sysctl', '-qw', soon]));
+      await using scanner = scanning(lan.hub, { mode: 'kernel', table, sweeps: 2, pauseMs: 2_000 });
+      await until(() => sweeps(scanner.said).length === 1);
+      lan.tell({ do: 'change', host: { ...first, silent: true } });
+      await until(
+        () => sweeps(scanner.said).length === 2,
+        () => JSON.stringify(scanner.said),
+        30_000,
+      );
+      const [before, after] = sweeps(scanner.said).map((sweep) => pairs(sweep.found));
+      expect(before).toEqual(pairs(hosts));
+      expect(after).toEqual(pairs(hosts.slice(1)));
+    },
+  );
+
+  test('the kernel method probes known devices, and reports only those that answer', async () => {
+    await using lan = await emulatedLan({ network, hosts: [first, { ...second, silent: true }] });
+    const said = await scan(lan.hub, { mode: 'kernel', probe: [first, second] });
+    expect(pairs(said.at(-1)?.probe)).toEqual(pairs([first]));
   });
 
   test('a sighting from the kernel carries the instant of its proof, not that of the scan', async () => {
@@ -271,7 +280,7 @@ const avahiTitle = avahi === undefined ? ' (skipped: needs the Debian package av
 
 describe.skipIf(!canMakeLan)(`names${reason}`, () => {
   test.skipIf(avahi === undefined)(
-    `a real multicast DNS responder tells its name when asked directly${avahiTitle}`,
+    `a real multicast DNS responder is overheard with its name, and tells it when asked directly${avahiTitle}`,
     async () => {
       await using lan = await realLan(2);
       const [host, mute] = lan.hosts;
@@ -281,6 +290,8 @@ describe.skipIf(!canMakeLan)(`names${reason}`, () => {
         config,
         '[server]\nhost-name=alexs-phone\nuse-ipv6=no\nenable-dbus=no\nallow-interfaces=eth0\n[wide-area]\nenable-wide-area=no\n',
       );
+      await using listener = scanning(lan.hub, { listenMs: 60_000 });
+      await until(() => listener.said.some((line) => line.listening === true));
       const daemon = host!.at.spawn([avahi!, '--no-drop-root', '--no-chroot', '--no-rlimits', '-f', config]);
       let log = '';
       daemon.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
@@ -288,6 +299,10 @@ describe.skipIf(!canMakeLan)(`names${reason}`, () => {
         await until(
           () => log.includes('Server startup complete'),
           () => log,
+        );
+        await until(
+          () => listener.said.some(({ heard }) => heard?.via === 'mdns' && heard.hostname === 'alexs-phone'),
+          () => JSON.stringify(listener.said),
         );
         const said = await scan(lan.hub, { names: [host!.ip, mute!.ip] });
         expect(said.slice(1)).toEqual([{ name: 'alexs-phone' }, {}]);

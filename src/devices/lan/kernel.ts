@@ -16,6 +16,8 @@ export interface KernelOptions {
   /** Undefined: 1,000. The kernel repeats each question twice, a second apart, whatever we set. */
   readonly maxFramesPerSecond?: number | undefined;
   readonly why: string;
+  /** `proc` reads /proc/net/arp, which is what is left without the program ip. Found out when not given. */
+  readonly table?: 'ip' | 'proc' | undefined;
 }
 
 /** The port of multicast DNS: the one that gets through to phones in suspend. */
@@ -39,16 +41,13 @@ const ipProgram = ['/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip', '/bin/ip'].find((p
 const run = promisify(execFile);
 
 /** The neighbour table of one interface by address. Throws UNREACHABLE when it cannot be read. */
-async function neighbours(port: Port): Promise<Map<string, Neighbour>> {
+async function neighbours(port: Port, program: string | undefined): Promise<Map<string, Neighbour>> {
   try {
+    const show = ['-4', '-j', '-s', 'neigh', 'show', 'dev', port.name];
     const entries =
-      ipProgram === undefined
+      program === undefined
         ? parseProcArp(await readFile('/proc/net/arp', 'latin1'))
-        : parseIpNeigh(
-            (await run(ipProgram, ['-4', '-j', '-s', 'neigh', 'show', 'dev', port.name], { maxBuffer: 8e6 }))
-              .stdout,
-            port.name,
-          );
+        : parseIpNeigh((await run(program, show, { maxBuffer: 8e6 })).stdout, port.name);
     if (entries === undefined) throw new Error('ip printed no JSON; it needs iproute2 4.14 or newer');
     return new Map(entries.filter((n) => n.device === port.name).map((n) => [n.ip, n]));
   } catch (error) {
@@ -105,10 +104,12 @@ class KernelScanner implements LanScanner {
   readonly method = 'kernel' as const;
   readonly why: string;
   readonly #options: KernelOptions;
+  readonly #program: string | undefined;
 
   constructor(options: KernelOptions) {
     this.#options = options;
     this.why = options.why;
+    this.#program = options.table === 'proc' ? undefined : ipProgram;
   }
 
   async sweep(text: string, signal: AbortSignal): Promise<SweepResult> {
@@ -139,7 +140,7 @@ class KernelScanner implements LanScanner {
     signal: AbortSignal,
   ): Promise<LanSighting[]> {
     const perSecond = this.#options.maxFramesPerSecond ?? defaultPerSecond;
-    const before = await neighbours(port);
+    const before = await neighbours(port, this.#program);
     // Whoever was there before is asked first: the kernel then has the most time to verify it.
     const ordered = addresses.toSorted((a, b) => Number(before.has(b)) - Number(before.has(a)));
     const started = performance.now();
@@ -147,14 +148,14 @@ class KernelScanner implements LanScanner {
     const again = new Set<string>();
     const proved = new Map<string, LanSighting>();
     for (;;) {
-      const table = await neighbours(port);
+      const table = await neighbours(port, this.#program);
       const waited = performance.now() - started;
       for (const ip of addresses) {
         const sighting = proofOf(table.get(ip), network);
         if (sighting !== undefined) proved.set(ip, sighting);
       }
       if (signal.aborted || addresses.every((ip) => proved.has(ip) || !undecided(table.get(ip), waited))) {
-        const survivors = addresses.filter((ip) => !proved.has(ip));
+        const survivors = this.#program === undefined ? addresses : [];
         return [
           ...proved.values(),
           ...survivors.flatMap((ip) => likely(table.get(ip), before.get(ip), network)),
@@ -198,7 +199,7 @@ function likely(
   before: Neighbour | undefined,
   network: Network,
 ): LanSighting[] {
-  if (entry?.state !== 'unknown' || ipProgram !== undefined) return [];
+  if (entry?.state !== 'unknown') return [];
   const at = before?.state === 'unknown' ? Date.now() - oldestReachableMs : Date.now();
   return [sightingOf(entry, at, network)].filter((sighting) => sighting !== undefined);
 }
