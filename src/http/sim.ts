@@ -60,7 +60,7 @@ export class SimHouse implements HttpPorts {
     history: async (person, from, to) =>
       this.people
         .filter((p) => person === undefined || p.person === person)
-        .flatMap((p) => staysOf(p, this.#about(`person:${p.person}`), from, to, this.at)),
+        .flatMap((p) => staysOf(p, this.#about(`person:${p.person}`), from, to)),
     devices: async () => this.deviceRows,
     suggestions: async () => this.proposals,
     onChange: (listener) => {

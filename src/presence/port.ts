@@ -6,7 +6,6 @@ import type { PresenceView, Suggestion } from './model.ts';
 import { staysOf } from './stays.rules.ts';
 
 interface Parts {
-  readonly now: () => number;
   readonly service: {
     view(): PresenceView;
     suggestions(): readonly Suggestion[];
@@ -27,7 +26,7 @@ export const transitionKinds = ['presence.arrived', 'presence.left', 'presence.a
 const mostTransitions = 10_000;
 
 /** The presence service as the HTTP routes need it. */
-export function presencePort({ now, service, lan, presentMs, journal }: Parts): PresencePort {
+export function presencePort({ service, lan, presentMs, journal }: Parts): PresencePort {
   const listed = (
     subject: string,
     query: { from?: number; to?: number; limit: number; order: 'asc' | 'desc' },
@@ -39,7 +38,11 @@ export function presencePort({ now, service, lan, presentMs, journal }: Parts): 
       const people = service.view().people.filter((p) => person === undefined || p.person === person);
       const stays = people.map(async (p) => {
         const events = await listed(`person:${p.person}`, { from, to, limit: mostTransitions, order: 'asc' });
-        return staysOf(p, events, from, to, now());
+        const changedLater = events.length === 0 && p.since !== undefined && p.since >= to;
+        const [next] = changedLater
+          ? await listed(`person:${p.person}`, { from: to, limit: 1, order: 'asc' })
+          : [];
+        return staysOf(p, events, from, to, next);
       });
       return (await Promise.all(stays)).flat();
     },

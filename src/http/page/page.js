@@ -168,8 +168,9 @@ function personCard(person) {
 
 const said = (evidence) => [
   el('span', { class: 'source' }, pretty(evidence.source)),
-  ` ${evidence.text} · `,
-  age(evidence.at),
+  ` ${evidence.text}`,
+  // Many sentences say themselves how long ago it was.
+  ...(/\b(ago|silent for)\b/.test(evidence.text) ? [] : [' · ', age(evidence.at)]),
 ];
 
 function drawPeople() {
@@ -369,7 +370,7 @@ const nameOf = (subject) => {
 };
 
 const eventWords = {
-  'presence.arrived': (name) => `${name} came home`,
+  'presence.arrived': (name, { from }) => (from === 'unknown' ? `${name} is home` : `${name} came home`),
   'presence.left': (name) => `${name} left`,
   'presence.away': (name) => `${name} is away`,
   'device.discovered': (name) => `New device ${name}`,
@@ -388,7 +389,7 @@ function drawEvents() {
         el(
           'span',
           { class: 'what' },
-          eventWords[event.kind]?.(nameOf(event.subject)) ??
+          eventWords[event.kind]?.(nameOf(event.subject), event.data) ??
             `${event.kind.replaceAll(/[._]/g, ' ')}: ${nameOf(event.subject)}`,
         ),
         because === undefined
