@@ -29,12 +29,11 @@ function passes(frame: Uint8Array): boolean {
 const mac = '02:aa:bb:cc:dd:01';
 const wrap = (type: number, payload: readonly number[]) =>
   buildEthernet('ff:ff:ff:ff:ff:ff', mac, type, Uint8Array.from([...payload, ...Array<number>(60).fill(0)]));
-const ipv4 = (protocol: number, port: number, { fragment = 0, options = 0 } = {}) =>
-  wrap(etherType.ipv4, [
-    ...[0x45 + options, 0, 0, 28, 0, 0, fragment >> 8, fragment & 255, 64, protocol],
-    ...Array<number>(10 + 4 * options).fill(0),
-    ...[0x30, 0x39, port >> 8, port & 255],
-  ]);
+const ipv4 = (protocol: number, port: number, { fragment = 0, options = 0 } = {}) => {
+  const header = [0x45 + options, 0, 0, 28, 0, 0, fragment >> 8, fragment & 255, 64, protocol];
+  const rest = Array<number>(10 + 4 * options).fill(0);
+  return wrap(etherType.ipv4, header.concat(rest, [0x30, 0x39, port >> 8, port & 255]));
+};
 const ipv6 = (next: number, head: readonly number[]) =>
   wrap(etherType.ipv6, [0x60, 0, 0, 0, 0, 32, next, 255, ...Array<number>(32).fill(0), ...head]);
 const arp = { op: 'request', senderMac: mac, senderIp: 1, targetMac: mac, targetIp: 2 } as const;
