@@ -76,6 +76,11 @@ function* house(): Generator<Batch> {
 }
 
 const table: Record<string, string | number>[] = [];
+function report(row: Record<string, string | number>): void {
+  table.push(row);
+  console.log(JSON.stringify(row));
+}
+
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 const quantile = (sorted: number[], q: number) =>
   (sorted[Math.floor(q * (sorted.length - 1))] ?? 0).toFixed(2);
@@ -126,7 +131,7 @@ async function ours(kind: string, databaseUrl?: string): Promise<void> {
   let store: Store = await open(36_500, databaseUrl);
   let samples = 0;
   let sealing = 0;
-  let block = 0;
+  const blocks: number[] = [];
   const began = performance.now();
   let waiting: Promise<void>[] = [];
   for (const batch of house()) {
@@ -137,16 +142,17 @@ async function ours(kind: string, databaseUrl?: string): Promise<void> {
     waiting = [];
     if ((batch.at + tickMs - start) % hourMs !== 0) continue;
     const from = performance.now();
-    block = Math.max(block, await longestBlock(() => store.readings.maintain(batch.at + 10 * 60_000)));
+    blocks.push(await longestBlock(() => store.readings.maintain(batch.at + 10 * 60_000)));
     sealing += performance.now() - from;
   }
   await Promise.all(waiting);
   const rate = samples / ((performance.now() - began) / 1000);
+  const ascending = blocks.toSorted((a, b) => a - b);
   const pending = store.stats().readings;
   if (pending.dropped > 0 || pending.errors > 0) throw new Error(JSON.stringify(pending));
   const chart = (name: string, span: number) => timed(() => store.readings.chart(name, end - span, end, 720));
   const rawBytes = await atRest(store);
-  table.push({
+  report({
     store: `${kind}, raw kept`,
     MB: megabytes(rawBytes),
     'B/sample': (rawBytes / samples).toFixed(2),
@@ -156,7 +162,7 @@ async function ours(kind: string, databaseUrl?: string): Promise<void> {
     [`${days} d power ms`]: await chart(energy[0]!, days * dayMs),
   });
   console.log(
-    `${kind}: sealing an hour ${(sealing / (days * 24)).toFixed(1)} ms, longest block of the event loop ${block.toFixed(1)} ms`,
+    `${kind}: sealing an hour ${(sealing / (days * 24)).toFixed(1)} ms, longest block of the event loop p50 ${quantile(ascending, 0.5)}, p99 ${quantile(ascending, 0.99)}, max ${quantile(ascending, 1)} ms`,
   );
   await store.close();
 
@@ -168,7 +174,7 @@ async function ours(kind: string, databaseUrl?: string): Promise<void> {
   console.log(
     `${kind}: pruning ${days - 7} days at once ${took.toFixed(0)} ms, longest block ${pruneBlock.toFixed(1)} ms`,
   );
-  table.push({
+  report({
     store: `${kind}, raw 7 d, then minutes`,
     MB: megabytes(restBytes),
     'B/sample': (restBytes / samples).toFixed(2),
@@ -248,7 +254,7 @@ async function rowsInSqlite(): Promise<void> {
   const chart = (name: string, span: number) =>
     timed(() => query.all(BigInt(span / 720), ids.get(name)!, BigInt(end - span)), 5);
   const bytes = statSync(file).size;
-  table.push({
+  report({
     store: 'sqlite rows, WITHOUT ROWID (series, at)',
     MB: megabytes(bytes),
     'B/sample': (bytes / samples).toFixed(2),
@@ -294,7 +300,7 @@ async function rowsInPostgres(url: string): Promise<void> {
         ),
       5,
     );
-  table.push({
+  report({
     store: 'postgres rows, PRIMARY KEY (series, at)',
     MB: megabytes(Number(rows[0]!.n)),
     'B/sample': (Number(rows[0]!.n) / samples).toFixed(2),
