@@ -44,9 +44,10 @@ export const graphiteConfig = z.strictObject({
     unit: 'min',
     reload: 'restart',
   }),
-  pace_points_per_second: z.number().int().min(10).max(100_000).default(5000).meta({
+  pace_points_per_second: z.number().int().min(10).max(100_000).default(2000).meta({
     title: 'Replay pace',
-    description: 'Upper limit for sending what was missed. Carbon drops points silently when its cache fills',
+    description:
+      'Upper limit for sending what was missed. Carbon writes about once a second and drops points silently when its cache fills meanwhile',
     unit: 'points/s',
     reload: 'restart',
   }),

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
-import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   freePort,
@@ -48,6 +48,7 @@ export class Graphite {
   readonly #remove: () => void;
   #carbon: ChildProcess | undefined;
   #web: ChildProcess | undefined;
+  #log = '';
 
   constructor(dir: string, ports: { port: number; webPort: number }, remove: () => void) {
     this.dir = dir;
@@ -82,6 +83,7 @@ export class Graphite {
       },
     );
     this.#carbon = run.child;
+    run.child.stdout?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
     await untilListening(this.port, run.output, 30_000);
   }
 
@@ -182,11 +184,9 @@ export class Graphite {
       .toSorted();
   }
 
-  /** Everything that Carbon logged. */
+  /** Everything that Carbon logged: in the foreground it writes to its standard output. */
   log(): string {
-    return globSync('log/carbon/**/*.log', { cwd: this.dir })
-      .map((file) => readFileSync(path.join(this.dir, file), 'utf8'))
-      .join('\n');
+    return this.#log;
   }
 }
 

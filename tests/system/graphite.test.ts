@@ -276,6 +276,7 @@ time.sleep(600)`;
       const allowed = /^home\/(presence_\d+(\/[a-z_]+){1,2}|hostile\/[a-z0-9_]{1,64}(\/is_home)?)$/;
       expect(graphite.files().filter((file) => !allowed.test(file))).toEqual([]);
       expect(graphite.files().filter((file) => file.includes('evil.'))).toEqual([]);
+      expect(graphite.log()).toContain('creating database metric');
       expect(graphite.log()).not.toContain('invalid line');
     });
 
@@ -387,6 +388,7 @@ time.sleep(600)`;
           20_000,
         );
         expect(next.graphite.stats().replayedPoints).toBeGreaterThanOrEqual(500 * 27);
+        expect(small.log()).toContain('creating database metric');
         expect(small.log()).not.toContain('MetricCache is full');
         await until(async () => {
           const [name] = next.expectation().series;
