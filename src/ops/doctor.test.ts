@@ -178,8 +178,10 @@ describe('the configuration', () => {
   });
 
   test('no file at all points to lares init', async () => {
-    const [finding] = await areas.config(io({}, { configFile: undefined }));
+    const none = io({}, { configFile: undefined });
+    const [finding] = await areas.config(none);
     expect([finding?.state, finding?.fix]).toEqual(['warn', 'lares init']);
+    expect(states(await areas.network(none))).toEqual([['ok', 'not configured; nothing is scanned']]);
   });
 });
 
@@ -316,7 +318,7 @@ describe('the command', () => {
     const program = new Command('lares').exitOverride();
     doctorCommand(program, {
       config: async () => ({ presence: { people: [] }, metrics: { interval_seconds: 5 }, ...settings }),
-      configFile: () => undefined,
+      configFile: () => 'lares.yaml',
       dataDir: () => path.join(folder(), 'data'),
       store: async () => Promise.reject(new LaresError('INTERNAL', 'not needed')),
       get: async () => Promise.reject(new LaresError('UNREACHABLE', 'Lares does not answer')),

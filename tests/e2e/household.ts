@@ -17,7 +17,7 @@ export function household(at: number): SimHouse {
       lastSeen: at - 4_000,
       from: from(1, 1),
       evidence: [
-        evidence('wifi', 'phone answered ARP', 4_000),
+        evidence('wifi', '02:00:5e:10:00:01 was on Wi-Fi 4 s ago', 4_000),
         evidence('homeassistant', 'person.alex is home', 2 * hour),
       ],
     }),

@@ -52,8 +52,11 @@ describe.skipIf(chromiumPath === undefined)(`the status page${reason}`, () => {
     );
     expect(await card(page, 'alex').locator('.who p').textContent()).toBe('Home since 16:20');
     expect(await card(page, 'alex').getByRole('meter').getAttribute('aria-valuenow')).toBe('99');
-    expect(await card(page, 'alex').locator('summary .text').textContent()).toMatch(
-      /^Wi-Fi phone answered ARP · /,
+    expect(await card(page, 'alex').locator('summary .text').textContent()).toBe(
+      'Wi-Fi phone was on Wi-Fi 4 s ago',
+    );
+    expect(await card(page, 'alex').locator('details li').first().textContent()).toBe(
+      'Wi-Fi 02:00:5e:10:00:01 was on Wi-Fi 4 s ago',
     );
     expect(await card(page, 'jo').locator('.conflict').textContent()).toMatch(/the phone probably sleeps$/);
     expect(

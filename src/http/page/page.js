@@ -143,7 +143,7 @@ function personCard(person) {
       : el(
           'details',
           { class: 'why' },
-          el('summary', {}, el('span', { class: 'text' }, ...said(strongest))),
+          el('summary', {}, el('span', { class: 'text' }, ...said(strongest, plain(strongest.text)))),
           el('ul', {}, ...person.evidence.slice(0, 8).map((e) => el('li', {}, ...said(e)))),
         );
   if (why.tagName === 'DETAILS') {
@@ -166,9 +166,12 @@ function personCard(person) {
   );
 }
 
-const said = (evidence) => [
+/** The short form for everybody; the full address is one click away. */
+const plain = (text) => text.replaceAll(/\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b/gi, 'phone');
+
+const said = (evidence, words = evidence.text) => [
   el('span', { class: 'source' }, pretty(evidence.source)),
-  ` ${evidence.text}`,
+  ` ${words}`,
   // Many sentences say themselves how long ago it was.
   ...(/\b(ago|silent for)\b/.test(evidence.text) ? [] : [' · ', age(evidence.at)]),
 ];
@@ -394,7 +397,11 @@ function drawEvents() {
         ),
         because === undefined
           ? undefined
-          : el('span', { class: 'because' }, `${pretty(because.source)}: ${because.text}`),
+          : el(
+              'span',
+              { class: 'because' },
+              `${pretty(because.source)}: ${event.kind.startsWith('presence.') ? plain(because.text) : because.text}`,
+            ),
       );
     },
   }));

@@ -8,10 +8,13 @@ type Settings = Required<DoctorSettings>;
 function configured<Key extends 'wifi' | 'homeassistant' | 'graphite'>(
   check: string,
   key: Key,
-  fix: string,
+  /** What it means that it is off. */
+  meaning: string,
   run: (section: NonNullable<Settings[Key]>, io: DoctorIo, settings: DoctorSettings) => Promise<Finding[]>,
 ): Check {
   return async (io) => {
+    const off: Finding = { check, state: 'ok', text: `not configured; ${meaning}` };
+    if (io.configFile === undefined) return [off];
     let settings: DoctorSettings;
     try {
       settings = await io.settings();
@@ -19,7 +22,7 @@ function configured<Key extends 'wifi' | 'homeassistant' | 'graphite'>(
       return [{ check, state: 'warn', text: 'not looked at, because the settings are not valid' }];
     }
     const section = settings[key] as NonNullable<Settings[Key]> | undefined;
-    if (section === undefined) return [{ check, state: 'ok', text: `not configured; ${fix}` }];
+    if (section === undefined) return [off];
     return run(section, io, settings);
   };
 }

@@ -1,1 +1,0 @@
-export { openNotifier, type Notifier } from './notify.ts';
