@@ -3,14 +3,7 @@ import { instant } from '#platform/wire.ts';
 
 /** The shapes of every reply. `web` reads only types from here. */
 export { errorBody, eventBody } from '#platform/wire.ts';
-export {
-  deviceBody,
-  historyBody,
-  personBody,
-  personDetailBody,
-  presenceBody,
-  suggestionBody,
-} from '#presence/index.ts';
+export { deviceBody, historyBody, personDetailBody, presenceBody, suggestionBody } from '#presence/index.ts';
 
 export const statusWord = z.enum(['ok', 'degraded', 'down']);
 

@@ -1,7 +1,9 @@
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { freePort, until } from '../../tests/servers/process.ts';
+import * as contract from './contract.ts';
 import { openApi, serve, type RunningServer } from './server.ts';
 import { SimHouse, simPerson } from './sim.ts';
 
@@ -403,6 +405,66 @@ describe('the live stream', () => {
     const other = await listen();
     await until(() => other.frames().length >= 2);
     other.stop();
+  });
+});
+
+describe('the contract', () => {
+  test('every reply has the shape that other programs are promised', async () => {
+    house.change('sam', { state: 'home', since: at });
+    house.health.set('wifi', 'ok', 'fine');
+    house.deviceRows = [
+      {
+        mac: '02:00:5e:10:00:01',
+        ip: undefined,
+        network: '192.0.2.0/24',
+        hostname: 'sam-phone',
+        vendor: undefined,
+        randomised: true,
+        dhcpFingerprint: undefined,
+        dhcpVendorClass: undefined,
+        ipv6Suffix: undefined,
+        firstSeen: at,
+        lastSeen: at,
+        lastVia: 'dhcp',
+        person: 'sam',
+        present: true,
+      },
+    ];
+    house.proposals = [
+      {
+        id: 's1',
+        kind: 'relink-mac',
+        person: 'sam',
+        mac: '02:00:5e:10:00:02',
+        replaces: undefined,
+        confidence: 0.86,
+        evidence: [],
+        at,
+        status: 'open',
+      },
+    ];
+    const event = z.strictObject(contract.eventBody.shape);
+    const shapes: Readonly<Record<string, z.ZodType>> = {
+      '/health': z.strictObject(contract.healthBody.shape),
+      '/health/detailed': z.strictObject(contract.detailedHealthBody.shape),
+      '/api/presence': z.strictObject(contract.presenceBody.shape),
+      '/api/presence/sam': z.strictObject(contract.personDetailBody.shape),
+      '/api/presence/history': z.strictObject(contract.historyBody.shape),
+      '/api/presence/devices': z.strictObject({
+        devices: z.tuple([z.strictObject(contract.deviceBody.shape)]),
+      }),
+      '/api/presence/suggestions': z.strictObject({
+        suggestions: z.tuple([z.strictObject(contract.suggestionBody.shape)]),
+      }),
+      '/api/presence/nobody': z.strictObject(contract.errorBody.shape),
+      '/api/events': z.strictObject({ events: z.tuple([event]) }),
+      '/api/readings/series': z.strictObject(contract.seriesBody.shape),
+      '/api/readings/chart?series=home.presence.count_home': z.strictObject(contract.chartBody.shape),
+    };
+    for (const [path, shape] of Object.entries(shapes)) {
+      const { body } = await get(path);
+      expect([path, shape.safeParse(body).error?.issues]).toEqual([path, undefined]);
+    }
   });
 });
 

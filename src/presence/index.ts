@@ -10,7 +10,6 @@ export {
 export {
   deviceBody,
   historyBody,
-  personBody,
   personDetailBody,
   presenceBody,
   presenceRoutes,
