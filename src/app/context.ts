@@ -82,6 +82,7 @@ export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSi
         log,
         bus,
         migrations: [...deviceMigrations],
+        guest: true,
       });
     },
     get: async (pathname) => {

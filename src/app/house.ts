@@ -37,7 +37,7 @@ export interface HouseOptions {
 export interface House {
   /** Where the status page is. */
   readonly url: string;
-  /** Resolves after the first cycle has been measured and offered to every sink. */
+  /** Resolves after the first cycle has been measured and its delivery tried. */
   readonly ready: Promise<void>;
   /** Takes changed settings; what cannot be applied live waits for a restart. */
   configure(config: HouseConfig): void;
@@ -103,6 +103,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     clock,
     log: log.child('wifi'),
     store,
+    ...(config.wifi === undefined ? {} : { retentionMs: config.wifi.retention_days * 86_400_000 }),
     keep: (device) => presence.ownerOf(device.mac, device.hostname) !== undefined,
   });
   await lan.load();
@@ -130,7 +131,15 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
   const graphite =
     config.graphite === undefined
       ? undefined
-      : new GraphiteSink(config.graphite, { clock, log: log.child('graphite'), health, ...store });
+      : new GraphiteSink(config.graphite, {
+          clock,
+          log: log.child('graphite'),
+          health,
+          readings: store.readings,
+          state: store.state,
+          // The last hour of the retention is pruned in slices; what is replayed must not vanish meanwhile.
+          spoolMaxAgeMs: (config.store.raw_days * 24 - 1) * 3_600_000,
+        });
   const sinks = graphite === undefined ? [] : [graphite];
   const mqtt =
     config.mqtt === undefined
@@ -214,7 +223,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
   });
   return {
     url: server.url,
-    ready: ready.promise,
+    ready: Promise.all([ready.promise, graphite?.attempted]).then(() => undefined),
     firstReceipt: (timeoutMs) => firstReceipt(sinks, timeoutMs),
     beats: () => clock.now() - (tick.stats().lastAt ?? startedAt) < config.metrics.interval_seconds * 3_000,
     configure(next) {

@@ -9,6 +9,7 @@ import { Logger } from '#platform/log.ts';
 import { houseConfig } from './config.ts';
 import { dataDirOf, envFilesOf, findConfig, loadHouse, type GlobalOptions } from './context.ts';
 import { runDemo } from './demo.ts';
+import { passwordNotice } from '#presence/sources/tado/rules.ts';
 import { startHouse } from './house.ts';
 import { stopSignal } from './signals.ts';
 
@@ -37,6 +38,8 @@ export async function runService(run: RunOptions): Promise<void> {
   for (const secret of loaded.secrets) log.hide(secret);
   if (run.env['DATABASE_URL'] !== undefined) log.hide(run.env['DATABASE_URL']);
   for (const warning of loaded.warnings) log.warn(noticeText(warning));
+  const tado = passwordNotice(run.env);
+  if (tado !== undefined) log.warn(tado);
   process.title = run.title;
   const signal = stopSignal(log);
   const notify = await openNotifier(run.env, log);

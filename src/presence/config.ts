@@ -196,7 +196,7 @@ export const presenceConfig = z
       .int()
       .min(0)
       .max(3_600)
-      .default(150)
+      .default(180)
       .meta(
         meta({
           title: 'Grace period after an exit',

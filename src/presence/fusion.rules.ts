@@ -33,7 +33,7 @@ export interface Tuning {
 export const defaultTuning: Tuning = {
   policy: 'learned',
   graceMs: 300_000,
-  exitGraceMs: 150_000,
+  exitGraceMs: 180_000,
   longestSilenceMs: 45 * 60_000,
   reportTtlMs: { homeassistant: 600_000, tado: 45 * 60_000 },
   awayBelow: 0.1,
@@ -100,8 +100,8 @@ export function newBelief(person: string): Belief {
   };
 }
 
-// A phone leaves Wi-Fi range up to two minutes after its owner passed the door; the last probe before may be 45 s old.
-const exitWindow = { beforeMs: 120_000, afterMs: 45_000 } as const;
+// A phone leaves Wi-Fi range within about a minute after its owner passed the door; the last probe before may be 45 s old.
+const exitWindow = { beforeMs: 75_000, afterMs: 45_000 } as const;
 // Share of real departures that a watched door catches.
 const exitCaught = 0.85;
 // Position reports follow a departure with about this delay.

@@ -218,7 +218,7 @@ test('an exit seen at the door shortens the wait for the one who went silent, no
   service.saw(lan.see(phones.alex));
   service.saw(lan.see(phones.sam));
   bus.emit('movement', { direction: 'exit', at: clock.now() + 5_000, source: 'camera.front', confidence: 1 });
-  await pass(service, 160, [phones.sam]);
+  await pass(service, 190, [phones.sam]);
   const [event] = await store.journal.list({ kinds: ['presence.left'] });
   expect([states(service), event?.evidence.map((e) => e.source).toSorted()]).toEqual([
     ['away', 'home'],
