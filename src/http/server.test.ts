@@ -283,6 +283,22 @@ describe('who may ask', () => {
     const ends = await Promise.all(slow);
     expect(new Set(ends.map((end) => end.slice(0, 12)))).toEqual(new Set(['HTTP/1.1 408']));
   });
+
+  test('a client that drips headers and never reads is cut off too', async () => {
+    const port = Number(new URL(server.url).port);
+    const closed = Array.from({ length: 40 }, () => {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n');
+      const drip = setInterval(() => socket.write('X-Slow: 1\r\n'), 100);
+      return new Promise<void>((resolve) => {
+        socket.once('close', () => {
+          clearInterval(drip);
+          resolve();
+        });
+      });
+    });
+    await Promise.all(closed);
+  });
 });
 
 /** Reads server-sent events until closed. */

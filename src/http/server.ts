@@ -157,7 +157,9 @@ function refuseMalformed(error: Error & { code?: string }, socket: Socket): void
         ? ['431 Request Header Fields Too Large', 'the request headers are too large']
         : ['400 Bad Request', 'this is not a valid HTTP request'];
   const body = JSON.stringify({ code: 'USAGE', message });
-  socket.end(
+  socket.write(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+  // Merely ending it would leave it to a hostile client to hold its half open for ever.
+  socket.destroySoon();
 }
