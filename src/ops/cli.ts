@@ -73,7 +73,8 @@ async function doctorScan(house: CliHouse<DoctorSettings>, io: DoctorIo): Promis
   if (!passed(findings)) process.exitCode = 1;
 }
 
-function realIo(house: CliHouse<DoctorSettings>): DoctorIo {
+/** The doctor's hands on this machine. */
+export function realIo(house: CliHouse<DoctorSettings>): DoctorIo {
   const configFile = house.configFile();
   const beside =
     configFile === undefined

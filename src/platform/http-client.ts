@@ -48,7 +48,7 @@ export async function webRequest(options: WebRequest): Promise<WebReply> {
     if (deadline.aborted)
       throw new LaresError(
         'TIMEOUT',
-        `${shown(url)} did not finish within ${(options.deadlineMs ?? 10_000) / 1000} s`,
+        `timeout: ${shown(url)} did not finish within ${(options.deadlineMs ?? 10_000) / 1000} s`,
         {
           cause: error,
         },

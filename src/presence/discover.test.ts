@@ -2,8 +2,12 @@ import { expect, test } from 'vitest';
 import type { LanDevice, LanScanner, LanSighting } from '#devices/model.ts';
 import {
   changes,
+  compare,
   discover,
+  parseSnapshot,
+  renderComparison,
   renderDiscovered,
+  toComparisonBody,
   toDiscoveredBody,
   type DiscoverParts,
   type FoundDevice,
@@ -63,11 +67,11 @@ test('lists devices of nobody first, then those of people, then configured ones 
     ['10.0.0.2', undefined, 'alex', true, now],
     ['10.0.0.9', 'old-phone', 'alex', false, now - 3_600_000],
   ]);
-  const text = renderDiscovered(found, 'UTC');
+  const text = renderDiscovered(found, 'UTC', '10.0.0.0/24 (test)');
   expect(text.split('\n')[0]).toMatch(/^IP Address +MAC Address +Hostname/);
   expect(text).toContain('not seen since 2026-11-21 11:00:00  alex');
   expect(text.split('\n').at(-1)).toBe("Found 3 devices, 2 of them nobody's.");
-  expect(toDiscoveredBody(found).devices[3]).toEqual({
+  expect(toDiscoveredBody(found, now).devices[3]).toEqual({
     ip: '10.0.0.9',
     mac: '02:00:00:00:00:09',
     hostname: 'old-phone',
@@ -89,4 +93,39 @@ test('says what came, went and changed while somebody toggles Wi-Fi', async () =
     '- 10.0.0.4  02:00:00:00:00:04  N/A',
     '~ 10.0.0.33  02:00:00:00:00:03  tv',
   ]);
+});
+
+test('a written discovery is compared with a new one: what was added, removed and changed', async () => {
+  const before = await discover(parts([seen(2), seen(3), seen(4)]));
+  const after = await discover(parts([seen(2), seen(3, { ip: '10.0.0.33', hostname: 'tv' }), seen(5)]));
+  const written = parseSnapshot(JSON.stringify(toDiscoveredBody(before, now)));
+  expect(written).toEqual({ at: now, devices: before });
+  const found = compare(written.devices, after);
+  expect(renderComparison(found, 'noon').split('\n')).toEqual([
+    'Since noon:',
+    'added    10.0.0.5  02:00:00:00:00:05  N/A',
+    'removed  10.0.0.4  02:00:00:00:00:04  N/A',
+    'changed  10.0.0.33  02:00:00:00:00:03  tv  (was 10.0.0.3  02:00:00:00:00:03  tv)',
+  ]);
+  const body = toComparisonBody(found);
+  expect([body.added, body.removed].map((list) => list.map((d) => d.ip))).toEqual([
+    ['10.0.0.5'],
+    ['10.0.0.4'],
+  ]);
+  expect(body.changed.map((c) => [c.before.ip, c.after.ip])).toEqual([['10.0.0.3', '10.0.0.33']]);
+  expect(renderComparison(compare(before, before), 'noon')).toBe(
+    'Since noon:\nnothing came, went or changed',
+  );
+});
+
+test.each(['', '[]', '{"devices":[{}]}', 'not json'])('%j is no discovery to compare with', (text) => {
+  expect(() => parseSnapshot(text)).toThrow('this is not what `lares presence discover --json` prints');
+});
+
+test('when nothing answers, it says what was asked and where to look', async () => {
+  const text = renderDiscovered(await discover(parts([])), 'UTC', '10.0.0.0/24 (raw ARP)');
+  expect(text).toContain('Found 0 devices');
+  expect(text).toContain(
+    'Nothing answered in 10.0.0.0/24 (raw ARP). Compare the network with: ip -brief address',
+  );
 });

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import {
   isRandomised,
   type LanDevice,
@@ -5,8 +6,10 @@ import {
   type LanSighting,
   type LookupName,
 } from '#devices/index.ts';
+import { normaliseMac } from '#devices/mac.ts';
+import { LaresError } from '#kernel/errors.ts';
 import { localTime, table } from '#platform/table.ts';
-import { iso } from '#platform/wire.ts';
+import { instant, iso } from '#platform/wire.ts';
 import type { PersonConfig } from './model.ts';
 import { ownerOf, ownersOf } from './owners.rules.ts';
 
@@ -129,8 +132,15 @@ const sorted = (devices: readonly FoundDevice[]) =>
     (a, b) => rank(a) - rank(b) || ipNumber(a.ip) - ipNumber(b.ip) || a.mac.localeCompare(b.mac),
   );
 
-/** The table of the original command, with more columns to the right. */
-export function renderDiscovered(devices: readonly FoundDevice[], timeZone: string | undefined): string {
+/**
+ * The table of the original command, with more columns to the right. `asked` names the networks and how they were
+ * asked; it is said when nothing answered.
+ */
+export function renderDiscovered(
+  devices: readonly FoundDevice[],
+  timeZone: string | undefined,
+  asked: string,
+): string {
   const rows = devices.map((d) => [
     d.ip ?? 'N/A',
     d.mac.toUpperCase(),
@@ -146,39 +156,125 @@ export function renderDiscovered(devices: readonly FoundDevice[], timeZone: stri
     table(['IP Address', 'MAC Address', 'Hostname', 'Vendor', 'First seen', 'Last seen', 'Person'], rows),
     '',
     `Found ${present.length} devices, ${nobodys} of them nobody's.`,
+    ...(present.length > 0
+      ? []
+      : [
+          `Nothing answered in ${asked}. Compare the network with: ip -brief address; ip route. A guest network may keep its devices apart from this machine.`,
+        ]),
   ].join('\n');
 }
 
-export const toDiscoveredBody = (devices: readonly FoundDevice[]) => ({
-  devices: devices.map((d) => ({
-    ip: d.ip ?? null,
-    mac: d.mac,
-    hostname: d.hostname ?? null,
-    vendor: d.vendor ?? null,
-    randomised: d.randomised,
-    first_seen: d.firstSeen === 0 ? null : iso(d.firstSeen),
-    last_seen: d.lastSeen === 0 ? null : iso(d.lastSeen),
-    person: d.person ?? null,
-    present: d.present,
-  })),
+const toDeviceBody = (d: FoundDevice) => ({
+  ip: d.ip ?? null,
+  mac: d.mac,
+  hostname: d.hostname ?? null,
+  vendor: d.vendor ?? null,
+  randomised: d.randomised,
+  first_seen: d.firstSeen === 0 ? null : iso(d.firstSeen),
+  last_seen: d.lastSeen === 0 ? null : iso(d.lastSeen),
+  person: d.person ?? null,
+  present: d.present,
 });
+
+/** What `discover --json` prints, and what a snapshot holds. `at` is epoch ms. */
+export const toDiscoveredBody = (devices: readonly FoundDevice[], at: number) => ({
+  at: iso(at),
+  devices: devices.map(toDeviceBody),
+});
+
+const snapshotBody = z.object({
+  at: instant,
+  devices: z.array(
+    z.object({
+      ip: z.string().nullable(),
+      mac: z.string().transform((text) => normaliseMac(text) ?? text),
+      hostname: z.string().nullable(),
+      vendor: z.string().nullable(),
+      randomised: z.boolean(),
+      first_seen: instant.nullable(),
+      last_seen: instant.nullable(),
+      person: z.string().nullable(),
+      present: z.boolean(),
+    }),
+  ),
+});
+
+/**
+ * Reads what `discover --json` has written.
+ * @throws LaresError BAD_REPLY when the text is anything else.
+ */
+export function parseSnapshot(text: string): { readonly at: number; readonly devices: FoundDevice[] } {
+  let parsed: z.infer<typeof snapshotBody>;
+  try {
+    parsed = snapshotBody.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new LaresError('BAD_REPLY', 'this is not what `lares presence discover --json` prints', { cause });
+  }
+  const instantOf = (written: string | null) => (written === null ? 0 : Date.parse(written));
+  return {
+    at: Date.parse(parsed.at),
+    devices: parsed.devices.map((d) => ({
+      ip: d.ip ?? undefined,
+      mac: d.mac,
+      hostname: d.hostname ?? undefined,
+      vendor: d.vendor ?? undefined,
+      randomised: d.randomised,
+      firstSeen: instantOf(d.first_seen),
+      lastSeen: instantOf(d.last_seen),
+      person: d.person ?? undefined,
+      present: d.present,
+    })),
+  };
+}
+
+/** Devices that came, went, or have another address or name, between two looks. */
+export interface Comparison {
+  readonly added: readonly FoundDevice[];
+  readonly removed: readonly FoundDevice[];
+  readonly changed: readonly { readonly before: FoundDevice; readonly after: FoundDevice }[];
+}
+
+export function compare(before: readonly FoundDevice[], after: readonly FoundDevice[]): Comparison {
+  const old = new Map(before.filter((d) => d.present).map((d) => [d.mac, d]));
+  const now = new Map(after.filter((d) => d.present).map((d) => [d.mac, d]));
+  return {
+    added: [...now.values()].filter((d) => !old.has(d.mac)),
+    removed: [...old.values()].filter((d) => !now.has(d.mac)),
+    changed: [...now.values()].flatMap((device) => {
+      const was = old.get(device.mac);
+      const differs = was !== undefined && (was.ip !== device.ip || was.hostname !== device.hostname);
+      return differs ? [{ before: was, after: device }] : [];
+    }),
+  };
+}
+
+const oneLine = (d: FoundDevice) =>
+  [d.ip ?? 'N/A', d.mac.toUpperCase(), d.hostname ?? 'N/A', d.vendor ?? '', d.person ?? '']
+    .filter((t) => t !== '')
+    .join('  ');
 
 /** What changed between two looks, one line each: `+` came, `-` went, `~` has another address or name. */
 export function changes(before: readonly FoundDevice[], after: readonly FoundDevice[]): string[] {
-  const old = new Map(before.filter((d) => d.present).map((d) => [d.mac, d]));
-  const now = new Map(after.filter((d) => d.present).map((d) => [d.mac, d]));
-  const text = (d: FoundDevice) =>
-    [d.ip ?? 'N/A', d.mac.toUpperCase(), d.hostname ?? 'N/A', d.vendor ?? '', d.person ?? '']
-      .filter((t) => t !== '')
-      .join('  ');
+  const { added, removed, changed } = compare(before, after);
   return [
-    ...[...now.values()].filter((d) => !old.has(d.mac)).map((d) => `+ ${text(d)}`),
-    ...[...old.values()].filter((d) => !now.has(d.mac)).map((d) => `- ${text(d)}`),
-    ...[...now.values()]
-      .filter((d) => {
-        const was = old.get(d.mac);
-        return was !== undefined && (was.ip !== d.ip || was.hostname !== d.hostname);
-      })
-      .map((d) => `~ ${text(d)}`),
+    ...added.map((d) => `+ ${oneLine(d)}`),
+    ...removed.map((d) => `- ${oneLine(d)}`),
+    ...changed.map((d) => `~ ${oneLine(d.after)}`),
   ];
 }
+
+/** A comparison for people: `added`, `removed` or `changed` in front of each device. */
+export function renderComparison({ added, removed, changed }: Comparison, since: string): string {
+  const lines = [
+    ...added.map((d) => `added    ${oneLine(d)}`),
+    ...removed.map((d) => `removed  ${oneLine(d)}`),
+    ...changed.map(({ before, after }) => `changed  ${oneLine(after)}  (was ${oneLine(before)})`),
+  ];
+  return [`Since ${since}:`, ...(lines.length === 0 ? ['nothing came, went or changed'] : lines)].join('\n');
+}
+
+export const toComparisonBody = ({ added, removed, changed }: Comparison) => ({
+  added: added.map(toDeviceBody),
+  removed: removed.map(toDeviceBody),
+  changed: changed.map(({ before, after }) => ({ before: toDeviceBody(before), after: toDeviceBody(after) })),
+});

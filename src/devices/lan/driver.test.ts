@@ -139,7 +139,7 @@ test('a sweep that hangs is ended', async () => {
   await lan.clock.advance(120_000);
   await expect(lan.done).rejects.toMatchObject({
     code: 'TIMEOUT',
-    message: 'wifi scan error: the sweep of 192.0.2.0/24 took longer than 63 s',
+    message: 'wifi scan error: timeout: the sweep of 192.0.2.0/24 took longer than 63 s',
   });
 });
 

@@ -254,7 +254,7 @@ class Watch {
       if (over.signal.aborted) return new Promise<never>(() => {});
       throw new LaresError(
         'TIMEOUT',
-        signal.aborted ? 'stopped' : `${what} took longer than ${Math.round(limitMs / 1000)} s`,
+        signal.aborted ? 'stopped' : `timeout: ${what} took longer than ${Math.round(limitMs / 1000)} s`,
       );
     });
     try {

@@ -43,7 +43,10 @@ export function watchEntities(watch: Watch): Promise<void> {
     let timer = setTimeout(() => end(silence('did not let us in')), deadlineMs);
 
     const silence = (what: string) =>
-      new LaresError('TIMEOUT', `Home Assistant ${what} within ${deadlineMs / 1000} s on ${shown(url)}`);
+      new LaresError(
+        'TIMEOUT',
+        `timeout: Home Assistant ${what} within ${deadlineMs / 1000} s on ${shown(url)}`,
+      );
     const end = (error?: Error) => {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
