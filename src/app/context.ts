@@ -54,6 +54,10 @@ function loadOptions(file: string, env: Env): LoadOptions {
   return { file, env, bindings: envBindings, envFiles: envFilesOf(file, env) };
 }
 
+/** The settings of a house without a file: what the environment says, and defaults. */
+const defaults = (env: Env): HouseConfig =>
+  loadConfig(houseConfig, { file: 'lares.yaml', text: '', env, bindings: envBindings }).config;
+
 /** What commands share: settings, database, the running service, and how to print. */
 export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSignal) {
   const log = new Logger({ level: 'warn', write: (line) => process.stderr.write(`${line}\n`) });
@@ -86,7 +90,7 @@ export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSi
       });
     },
     get: async (pathname) => {
-      const { host, port } = configFile() === undefined ? houseConfig.parse({}).http : (await config()).http;
+      const { host, port } = configFile() === undefined ? defaults(env).http : (await config()).http;
       const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}${pathname}`;
       const reply = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) }).catch(
         (cause: unknown) => {

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import type { HouseEvent } from '#kernel/event.ts';
 import { LaresError } from '#kernel/errors.ts';
 import type { CliHouse } from '#platform/command.ts';
 import { duration, localTime, table } from '#platform/table.ts';
-import { parseInstant, toEventBody } from '#platform/wire.ts';
+import { parseInstant, toEventBody, type EventBody } from '#platform/wire.ts';
 import type { PresenceConfig } from './config.ts';
 import type { PresenceBody } from './http.ts';
 import type { Suggestion } from './model.ts';
@@ -34,9 +33,9 @@ export function presenceCommands(presence: Command, house: PresenceCommands): vo
     .description('the evidence of the last transitions of a person')
     .option('-n, --last <count>', 'how many transitions', '3')
     .action(async (person: string, options: { last: string }) => {
-      const { home } = await named(house, person);
-      const events = await transitions(house, person, Number(options.last));
-      house.print(events.map(toEventBody), () => whyText(person, events, home.time_zone));
+      const events = await why(house, person, Number(options.last));
+      const timeZone = house.configFile() === undefined ? undefined : (await house.config()).home.time_zone;
+      house.print(events, () => whyText(person, events, timeZone));
     });
 
   presence
@@ -99,6 +98,20 @@ export function presenceCommands(presence: Command, house: PresenceCommands): vo
         () => `${suggestion.mac} will not be proposed for ${suggestion.person} again`,
       );
     });
+}
+
+/** From the running service, which needs no settings to be found; from the database when it does not run. */
+async function why(house: PresenceCommands, person: string, limit: number): Promise<readonly EventBody[]> {
+  try {
+    const body = (await house.get(`/api/presence/${encodeURIComponent(person)}?limit=${limit}`)) as {
+      why: EventBody[];
+    };
+    return body.why;
+  } catch (error) {
+    if (!(error instanceof LaresError && error.code === 'UNREACHABLE')) throw error;
+    await named(house, person);
+    return (await transitions(house, person, limit)).map(toEventBody);
+  }
 }
 
 async function withStore<T>(
@@ -188,7 +201,7 @@ function statusText(body: PresenceBody): string {
 }
 
 /** One block per transition: what happened, how sure, and every piece of evidence with its weight. */
-function whyText(person: string, events: readonly HouseEvent[], timeZone: string | undefined): string {
+function whyText(person: string, events: readonly EventBody[], timeZone: string | undefined): string {
   if (events.length === 0) return `${person} has neither come nor gone since Lares knows them.`;
   const words: Record<string, string> = {
     'presence.arrived': 'came home',
@@ -205,10 +218,10 @@ function whyText(person: string, events: readonly HouseEvent[], timeZone: string
       const lines = event.evidence.map((e) => {
         const side = (e.weight ?? 0) >= 0 ? 'home' : 'away';
         const weight = Math.abs(e.weight ?? 0).toFixed(1);
-        return `    ${localTime(e.at, timeZone)}  ${e.source.padEnd(13)}  ${side} ${weight.padStart(4)}  ${e.text}`;
+        return `    ${localTime(Date.parse(e.at), timeZone)}  ${e.source.padEnd(13)}  ${side} ${weight.padStart(4)}  ${e.text}`;
       });
       return [
-        `${localTime(event.at, timeZone)}  ${person} ${words[event.kind] ?? event.kind}${sure}`,
+        `${localTime(Date.parse(event.at), timeZone)}  ${person} ${words[event.kind] ?? event.kind}${sure}`,
         ...lines,
         ...conflict,
       ].join('\n');

@@ -231,7 +231,7 @@ export class PresenceService {
     if (!this.#parts.lanWorks()) return;
     const { scanIntervalMs } = this.#parts;
     // After a gap in watching, everybody gets their full grace again.
-    const gap = now - this.#watched.to > Math.max(60_000, scanIntervalMs() * 2);
+    const gap = now - this.#watched.to > Math.max(120_000, scanIntervalMs() * 4);
     this.#watched = gap ? { from: now, to: now } : { from: this.#watched.from, to: now };
   }
 

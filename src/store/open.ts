@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { Kysely, sql } from 'kysely';
+import { Kysely, sql, type Dialect } from 'kysely';
 import type { Bus } from '#kernel/bus.ts';
 import type { Clock, Log } from '#kernel/driver.ts';
 import { reason } from '#kernel/errors.ts';
@@ -9,7 +9,6 @@ import { makePrivate } from './folder.ts';
 import { SqlJournal } from './journal.ts';
 import { migrate } from './migrate.ts';
 import type { NamedMigration, Retention, Store } from './model.ts';
-import { postgresDialect } from './postgres.ts';
 import { SqlReadings } from './readings.ts';
 import { backUp } from './backup.ts';
 import { openOrRepair } from './recover.ts';
@@ -48,7 +47,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const kind = databaseUrl === undefined ? 'sqlite' : 'postgres';
   const opened = databaseUrl === undefined ? openSqlite(file, options, log) : undefined;
   const db: Db = new Kysely({
-    dialect: opened === undefined ? postgresDialect(databaseUrl!, log) : sqliteDialect(opened.database, file),
+    dialect:
+      opened === undefined ? await openPostgres(databaseUrl!, log) : sqliteDialect(opened.database, file),
   });
   try {
     await migrate({
@@ -135,4 +135,10 @@ async function databaseBytes(db: Db): Promise<number> {
     db,
   );
   return rows[0]?.bytes ?? 0;
+}
+
+/** Loaded only where it is used: most homes run on SQLite, and the client takes 10 MiB of memory. */
+async function openPostgres(url: string, log: Log): Promise<Dialect> {
+  const { postgresDialect } = await import('./postgres.ts');
+  return postgresDialect(url, log);
 }
