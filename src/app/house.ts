@@ -6,17 +6,20 @@ import { serve } from '#http/index.ts';
 import type { MqttConfig } from '#metrics/sinks/mqtt/config.ts';
 import type { MqttIo } from '#metrics/sinks/mqtt/sink.ts';
 import { families, GraphiteSink, renderPrometheus, Tick } from '#metrics/index.ts';
+import { GraphiteEvents } from '#metrics/sinks/graphite-events/sink.ts';
+import { maintenance, toMaintenanceBody } from '#ops/maintenance.ts';
 import { systemClock } from '#platform/clock.ts';
 import { Health } from '#platform/health.ts';
 import { localHour } from '#platform/local-time.ts';
 import type { Logger } from '#platform/log.ts';
-import type { SinkStats } from '#platform/stats.ts';
+import { processStats, type SinkStats } from '#platform/stats.ts';
 import { Supervisor } from '#platform/supervisor.ts';
 import { presencePort, presenceReadings } from '#presence/index.ts';
 import { PresenceService } from '#presence/service.ts';
 import { lockDataDir, openStore } from '#store/index.ts';
 import type { HouseConfig } from './config.ts';
 import { Sources } from './sources.ts';
+import { watchHouse } from './watch.ts';
 import { houseStats, StoreHealth } from './stats.ts';
 
 /** Everything in which a real home, the demo house and a test differ. */
@@ -152,6 +155,11 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
           presence,
           homeName: config.home.name,
         });
+  const renderUrl = config.graphite?.render_url;
+  const graphiteEvents =
+    renderUrl === undefined
+      ? undefined
+      : new GraphiteEvents(renderUrl, { clock, log: log.child('graphite'), bus, ...store });
   const storeHealth = new StoreHealth(store, health, clock);
   const ready = Promise.withResolvers<void>();
   const tick = new Tick({
@@ -174,6 +182,19 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
       void presence.maintain();
     },
   });
+
+  life.defer(
+    watchHouse({
+      bus,
+      log: log.child('watch'),
+      clock: systemClock,
+      cpuSeconds: () => processStats().cpuSeconds,
+      presence: () => ({
+        prefix: config.presence.metrics.prefix,
+        people: config.presence.people.map((p) => p.person),
+      }),
+    }),
+  );
 
   const stats = () =>
     houseStats({
@@ -202,6 +223,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
       readings: store.readings,
       health,
       stats,
+      maintenance: async () => (await maintenance(store.state, clock.now())).map(toMaintenanceBody),
       metrics: () =>
         renderPrometheus(
           families({ stats: stats(), components: health.report().components, presence: presence.view() }),
@@ -216,6 +238,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     lan.run(ending.signal),
     ...sinks.map((sink) => sink.run(ending.signal)),
     ...(mqtt === undefined ? [] : [mqtt.run(ending.signal)]),
+    ...(graphiteEvents === undefined ? [] : [graphiteEvents.run(ending.signal)]),
   ];
   // Ticks end before sinks flush, and sinks before the store closes: the stack unwinds in that order.
   life.defer(async () => {

@@ -7,6 +7,7 @@ import { cliHouse, envFilesOf, findConfig, type GlobalOptions } from './context.
 import { envBindings, houseConfig } from './config.ts';
 import { graphiteCommands } from '#metrics/cli.ts';
 import { doctorCommand } from '#ops/cli.ts';
+import { maintenanceCommand } from '#ops/maintenance.ts';
 import { tadoCommands } from '#presence/sources/tado/cli.ts';
 import { presenceProgram } from './presence.ts';
 import { runService } from './run.ts';
@@ -52,6 +53,7 @@ export const buildProgram: BuildProgram = (env, signal) => {
   graphiteCommands(program, house);
   tadoCommands(program, house);
   doctorCommand(program, house);
+  maintenanceCommand(program, house);
   configCommands(program, {
     schema: houseConfig,
     bindings: envBindings,

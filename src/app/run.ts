@@ -40,7 +40,8 @@ export async function runService(run: RunOptions): Promise<void> {
   for (const warning of loaded.warnings) log.warn(noticeText(warning));
   const tado = passwordNotice(run.env);
   if (tado !== undefined) log.warn(tado);
-  process.title = run.title;
+  // systemd names the process on the command line of Node; that name is the one to find it by.
+  if (!process.execArgv.some((word) => word.startsWith('--title='))) process.title = run.title;
   const signal = stopSignal(log);
   const notify = await openNotifier(run.env, log);
   const house = await startHouse({

@@ -3,6 +3,7 @@ import type { Log } from '#kernel/driver.ts';
 import type { HealthReport } from '#platform/health.ts';
 import type { HouseStats } from '#platform/stats.ts';
 import type { PresencePort } from '#presence/index.ts';
+import type { MaintenanceBody } from './routes/maintenance.ts';
 import type { EventQuery, ReadingLog } from '#store/model.ts';
 
 /** What the server needs of the house; the app wires it. All instants are epoch ms. */
@@ -19,6 +20,8 @@ export interface HttpPorts {
   readonly readings: Pick<ReadingLog, 'chart' | 'series'>;
   readonly health: { report(): HealthReport };
   stats(): HouseStats;
+  /** What wants doing every week, month and quarter. */
+  maintenance(): Promise<readonly MaintenanceBody['items'][number][]>;
   /** The text of `/metrics`. */
   metrics(): string | Promise<string>;
 }

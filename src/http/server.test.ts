@@ -58,6 +58,20 @@ function raw(bytes: string): Promise<string> {
   });
 }
 
+test('the maintenance calendar is read over HTTP', async () => {
+  const item = {
+    id: 'check-token',
+    cadence: 'monthly' as const,
+    title: 'Check the token',
+    how: 'lares doctor homeassistant',
+    done_at: '2026-01-01T08:00:00.000Z',
+    due_at: null,
+    due: false,
+  };
+  house.tasks = [item];
+  expect(await get('/api/maintenance')).toMatchObject({ status: 200, body: { items: [item] } });
+});
+
 describe('presence over HTTP', () => {
   test('the picture says who is home and on what evidence, in ISO time', async () => {
     const { status, body } = await get('/api/presence');
@@ -489,6 +503,7 @@ describe('the description of the API', () => {
     const document = (await openApi()) as { paths: Record<string, unknown> };
     expect(Object.keys(document.paths).toSorted()).toEqual([
       '/api/events',
+      '/api/maintenance',
       '/api/presence',
       '/api/presence/devices',
       '/api/presence/history',

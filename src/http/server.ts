@@ -12,6 +12,7 @@ import { presenceRoutes } from '#presence/index.ts';
 import { guardHook, requireLoopback, statusOf } from './guard.ts';
 import type { HttpOptions, HttpPorts } from './ports.ts';
 import { healthRoutes } from './routes/health.ts';
+import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pageRoutes } from './routes/page.ts';
 import { recordRoutes } from './routes/records.ts';
 import { streamRoutes } from './routes/stream.ts';
@@ -65,6 +66,7 @@ export async function createApp(
   await app.register(healthRoutes(ports));
   await app.register(presenceRoutes(ports.presence, () => ports.now()));
   await app.register(recordRoutes(ports));
+  await app.register(maintenanceRoutes(ports));
   await app.register(streamRoutes(ports, options.heartbeatMs ?? heartbeatMs));
   await app.register(pageRoutes(app));
   return app;

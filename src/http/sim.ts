@@ -39,6 +39,7 @@ export class SimHouse implements HttpPorts {
   guests = 0;
   sinks: HouseStats['sinks'] = [];
   scanners: HouseStats['scanners'] = [];
+  tasks: Awaited<ReturnType<HttpPorts['maintenance']>> = [];
   metricsText = 'lares_up 1\n';
   at: number;
   readonly #journal: HouseEvent[] = [];
@@ -101,6 +102,10 @@ export class SimHouse implements HttpPorts {
       store: { kind: 'sqlite', sizeBytes: 4096, recovered: undefined },
       logLines: { info: 3, error: 0 },
     };
+  }
+
+  async maintenance() {
+    return this.tasks;
   }
 
   metrics(): string {
