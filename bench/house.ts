@@ -3,6 +3,7 @@ import { Bus } from '#kernel/bus.ts';
 import { systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { openStore } from '#store/index.ts';
+import type { HouseEvent } from '#kernel/event.ts';
 import type { AirHost } from '../tests/servers/lan.ts';
 
 /** The people of the benches: the first six hosts of a LAN are their phones. */
@@ -18,6 +19,8 @@ export interface Measured {
   /** Epoch ms of every tick in the database. */
   readonly ticks: readonly number[];
   readonly series: readonly string[];
+  /** Arrivals and departures in the journal, oldest first. */
+  readonly transitions: readonly HouseEvent[];
   /** NaN where nothing was measured. */
   readonly valueOf: (series: string, at: number) => number;
 }
@@ -35,10 +38,12 @@ export async function measured(dataDir: string): Promise<Measured> {
   });
   const kept = new Map<number, ReadonlyMap<string, number>>();
   for await (const { at, values } of store.readings.range(0, Date.now() + 1)) kept.set(at, values);
+  const transitions = await store.journal.list({ kinds: ['presence.*'], order: 'asc' });
   await store.close();
   return {
     ticks: [...kept.keys()].toSorted((a, b) => a - b),
     series: [...new Set([...kept.values()].flatMap((v) => [...v.keys()]))].toSorted(),
+    transitions,
     valueOf: (name, at) => kept.get(at)?.get(name) ?? Number.NaN,
   };
 }
