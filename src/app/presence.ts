@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { homeSpans, household } from '#demo/schedule.ts';
 import { backtestCommand, type GenerateDays } from '#presence/backtest/cli.ts';
 import { presenceCommands } from '#presence/cli.ts';
+import { reportCommand } from '#presence/report.ts';
 import type { cliHouse, GlobalOptions } from './context.ts';
 import { discoverCommand, runDiscover } from './discover.ts';
 import { once, selftest } from './once.ts';
@@ -35,5 +36,6 @@ export function presenceProgram(program: Command, house: House, about: PresenceP
     });
   discoverCommand(presence, house);
   presenceCommands(presence, house);
+  reportCommand(presence, house);
   backtestCommand(presence, house, generatedDays);
 }

@@ -22,7 +22,7 @@ const isState = (value: unknown): value is PersonState => states.includes(value)
  * has changed since.
  */
 export function staysOf(
-  person: PersonView,
+  person: Pick<PersonView, 'person' | 'state' | 'since'>,
   transitions: readonly HouseEvent[],
   from: number,
   to: number,
