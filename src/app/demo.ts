@@ -5,6 +5,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { LaresError } from '#kernel/errors.ts';
 import { scaledClock, systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
+import { parseInstant } from '#platform/wire.ts';
 import { houseConfig } from './config.ts';
 import { startHouse } from './house.ts';
 import { stopSignal } from './signals.ts';
@@ -13,6 +14,8 @@ export interface DemoOptions {
   readonly people: number;
   /** How many times as fast as real time the simulated day passes. */
   readonly speed: number;
+  /** Epoch ms at which the simulated time begins. */
+  readonly start?: number | undefined;
   readonly port?: number | undefined;
   /** `HOST:PORT` of a Carbon that shall receive the metrics. */
   readonly graphite?: string | undefined;
@@ -36,11 +39,22 @@ export function demoCommand(program: Command, about: { version: string }): void 
     .option('--people <count>', 'how many people live there', number(1, 40), 6)
     .option('--speed <factor>', 'how many times as fast as real time', number(0.1, 120), 1)
     .option('--port <port>', 'port of the status page', number(0, 65_535), 8_000)
+    .option(
+      '--start <instant>',
+      'when the simulated time begins, such as 2026-11-23T07:00:00Z; now unless given',
+      instant,
+    )
     .option('--graphite <host:port>', 'a Carbon that receives the metrics')
     .option('--seed <text>', 'the same seed gives the same days', 'lares')
     .action((options: Omit<DemoOptions, 'dataDir' | 'version'>) =>
       runDemo({ ...options, dataDir: program.opts<{ data?: string }>().data, version: about.version }),
     );
+}
+
+function instant(text: string): number {
+  const at = parseInstant(text);
+  if (at === undefined) throw new InvalidArgumentError('expected an instant like 2026-11-23T07:00:00Z');
+  return at;
 }
 
 function graphiteOf(target: string | undefined) {
@@ -54,9 +68,9 @@ function graphiteOf(target: string | undefined) {
 /** Runs the demo house until it is told to stop: the program of a real home with simulated edges. */
 export async function runDemo(options: DemoOptions): Promise<void> {
   const { people, speed, seed = 'lares' } = options;
-  const log = new Logger({});
+  const clock = speed === 1 && options.start === undefined ? systemClock : scaledClock(speed, options.start);
+  const log = new Logger({ now: () => clock.now() });
   const signal = stopSignal(log);
-  const clock = speed === 1 ? systemClock : scaledClock(speed);
   const dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), 'lares-demo-'));
   // Loaded only here: a real home does not carry the simulators in its memory.
   const { openDemoHouse } = await import('#demo/house.ts');

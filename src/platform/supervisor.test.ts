@@ -150,6 +150,19 @@ test('a source that hangs is reported stale and does not delay another', async (
   await supervisor.stopAll();
 });
 
+test('what a source last said about itself stands while it only reports', async () => {
+  const { clock, supervisor, health } = setUp();
+  const run: Run = async (_, { alive, emit, signal }) => {
+    alive('10 devices');
+    emit(1);
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  };
+  supervisor.start('wifi', driver(run), undefined, ignore);
+  await clock.advance(10);
+  expect(health.get('wifi')?.detail).toBe('10 devices');
+  await supervisor.stopAll();
+});
+
 test('starting under the same name replaces the running source', async () => {
   const { clock, supervisor, health } = setUp();
   const ended: string[] = [];

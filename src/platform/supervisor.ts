@@ -86,7 +86,9 @@ export class Supervisor {
       const round = new AbortController();
       const roundSignal = AbortSignal.any([signal, round.signal]);
       let lastAlive = clock.monotonic();
-      const alive = (detail = 'working') => {
+      let told = 'working';
+      const alive = (detail = told) => {
+        told = detail;
         lastAlive = clock.monotonic();
         if (attempt > 0 && health.get(name)?.state !== 'ok') log.info(`${name} works again`);
         attempt = 0;
