@@ -105,6 +105,15 @@ describe('departure', () => {
     expect(departsAfter(atHome(fixed), {}, fixed)).toBe(300);
   });
 
+  test.each([1, 40, 25_000])(
+    'a phone that proved itself %i ms before it was judged, and never again, does not hold its owner at home',
+    (lateMs) => {
+      const arrived = step(sighted(newBelief('alex'), phone, start, 12, 0), around(start + lateMs));
+      expect(arrived.state).toBe('home');
+      expect(departsAfter(arrived)).toBe(departsAfter(atHome()));
+    },
+  );
+
   test('a phone of unknown habits gets more than the grace period, and less than the longest silence', () => {
     const after = departsAfter(atHome());
     expect(after).toBeGreaterThan(900);

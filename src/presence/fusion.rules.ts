@@ -108,6 +108,8 @@ const exitCaught = 0.85;
 const reportLagMs = 300_000;
 const wrongReport = 0.02;
 const strongest = 5;
+// A sighting carries the instant of its proof, which is a little older than the arrival that it caused.
+const proofLagMs = 60_000;
 
 /** Departures per hour at home expected before anything is learned: rare at night, about two a day otherwise. */
 const departurePrior = (hour: number) => (hour < 6 || hour >= 23 ? 0.02 : 0.12);
@@ -250,7 +252,8 @@ export function judge(belief: Belief, around: Surroundings, tuning: Tuning): Jud
   const evidence: Evidence[] = [];
   // A stay that another source began says nothing about a phone whose Wi-Fi has been off since before.
   const wifiTakesPart =
-    last !== undefined && (belief.state !== 'home' || belief.since === undefined || last.at >= belief.since);
+    last !== undefined &&
+    (belief.state !== 'home' || belief.since === undefined || last.at >= belief.since - proofLagMs);
   const silence = last === undefined ? Number.POSITIVE_INFINITY : silenceOf(belief, last.at, around);
   if (last !== undefined && wifiTakesPart) {
     const habit = belief.habits[last.device] ?? noHabit;
