@@ -1,18 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Movement } from '#kernel/bus.ts';
-import {
-  defaultTuning,
-  judge,
-  newBelief,
-  reported,
-  settled,
-  shifted,
-  sighted,
-  type Belief,
-  type Surroundings,
-  type Tuning,
-} from './fusion.rules.ts';
+import { newBelief, reported, settled, shifted, sighted, type Belief } from './belief.rules.ts';
+import { defaultTuning, type Surroundings, type Tuning } from './fusion.model.ts';
+import { judge } from './fusion.rules.ts';
 import type { Report } from './model.ts';
 import { edges, learnSilence, noHabit, normalTail, silencesPerHour, watchHours } from './silence.rules.ts';
 
@@ -27,12 +18,13 @@ function around(now: number, more: Partial<Surroundings> = {}): Surroundings {
     movements: [],
     exitsWatched: false,
     watched: { from: start - 86_400_000, to: now },
+    hasDevices: false,
     ...more,
   };
 }
 
 const step = (belief: Belief, at: Surroundings, tuning = defaultTuning) =>
-  settled(belief, judge(belief, at, tuning), at);
+  settled(belief, judge(belief, at, tuning).state, at);
 
 const atHome = (tuning = defaultTuning) =>
   step(sighted(newBelief('alex'), phone, start, 12, 0), around(start), tuning);
@@ -97,6 +89,44 @@ describe('arrival', () => {
     expect(step(left, around(start + 601_000)).state).toBe('away');
     const back = sighted(left, phone, start + 602_000, 12, 0);
     expect(step(back, around(start + 602_000)).state).toBe('home');
+  });
+});
+
+describe('arrival against old silence', () => {
+  const hour = 3_600_000;
+  const awaySince = { ...atHome(), state: 'away' as const, since: start + hour };
+
+  test('a report that somebody came home is believed although their phone has been off Wi-Fi for hours', () => {
+    const now = start + 3 * hour;
+    const arrived = step(reported(awaySince, report({ at: now }), now), around(now));
+    expect(arrived.state).toBe('home');
+    expect(step(arrived, around(now + 500_000)).state).toBe('home');
+  });
+
+  test('a face known at the door brings home, and sends away, whoever carries no phone', () => {
+    const now = start + 3 * hour;
+    const entry: Movement = {
+      direction: 'entry',
+      at: now,
+      person: 'alex',
+      source: 'camera.front',
+      confidence: 1,
+    };
+    const arrived = step(awaySince, around(now, { movements: [entry] }));
+    const left = step(
+      arrived,
+      around(now + hour / 2, { movements: [entry, exit({ person: 'alex', at: now + hour / 2 })] }),
+    );
+    expect([arrived.state, left.state]).toEqual(['home', 'away']);
+  });
+
+  test('somebody whose devices nobody has seen is away once the network was watched for the grace period', () => {
+    const watching = (ms: number) =>
+      step(
+        newBelief('alex'),
+        around(start + ms, { watched: { from: start, to: start + ms }, hasDevices: true }),
+      ).state;
+    expect([watching(299_000), watching(301_000)]).toEqual(['unknown', 'away']);
   });
 });
 
@@ -229,7 +259,7 @@ test('whatever is observed, the judgement is a probability and replays to the sa
               ? sighted(belief, phone, now, 12, 0)
               : reported(belief, report({ state: o.state, at: now }), now);
           const judgement = judge(belief, around(now), defaultTuning);
-          belief = settled(belief, judgement, around(now));
+          belief = settled(belief, judgement.state, around(now));
           expect(judgement.probability).toBeGreaterThanOrEqual(0);
           expect(judgement.probability).toBeLessThanOrEqual(1);
           return [belief.state, judgement.probability];

@@ -1,7 +1,7 @@
 import type { Clock, Log } from '#kernel/driver.ts';
 import type { LanDevice } from '#devices/model.ts';
 import type { Store } from '#store/model.ts';
-import type { Belief } from './fusion.rules.ts';
+import type { Belief } from './belief.rules.ts';
 import type { Suggestion } from './model.ts';
 import { contradicted, suggestRelinks, type KnownPhone } from './relink.rules.ts';
 

@@ -4,19 +4,9 @@ import { reason } from '#kernel/errors.ts';
 import type { LanDevice, LanSighting, Target } from '#devices/model.ts';
 import type { Store } from '#store/model.ts';
 import type { PresenceConfig } from './config.ts';
-import {
-  defaultTuning,
-  judge,
-  newBelief,
-  reported,
-  settled,
-  shifted,
-  sighted,
-  type Belief,
-  type Judgement,
-  type Surroundings,
-  type Tuning,
-} from './fusion.rules.ts';
+import { newBelief, reported, settled, shifted, sighted, type Belief } from './belief.rules.ts';
+import { defaultTuning, type Judgement, type Surroundings, type Tuning } from './fusion.model.ts';
+import { judge } from './fusion.rules.ts';
 import { countGuests, keepBook, type GuestBook } from './guests.rules.ts';
 import type { PersonConfig, PersonView, PresenceView, Report, ReportSource, Suggestion } from './model.ts';
 import { ownerOf, ownersOf, type Owners } from './owners.rules.ts';
@@ -215,7 +205,7 @@ export class PresenceService {
     };
   }
 
-  #surroundings(): Surroundings {
+  #surroundings(person: PersonConfig): Surroundings {
     const now = this.#parts.clock.now();
     return {
       now,
@@ -223,6 +213,7 @@ export class PresenceService {
       movements: this.#movements,
       exitsWatched: this.#config.exits_watched,
       watched: this.#watched,
+      hasDevices: person.wifi_macs.length + person.wifi_hostnames.length > 0,
     };
   }
 
@@ -244,10 +235,10 @@ export class PresenceService {
     const config = this.#config.people.find((p) => p.person === person);
     const before = this.#beliefs.get(person);
     if (config === undefined || before === undefined) return;
-    const around = this.#surroundings();
+    const around = this.#surroundings(config);
     const changed = change(before);
     const judgement = judge(changed, around, this.#tuning(config));
-    const after = settled(changed, judgement, around);
+    const after = settled(changed, judgement.state, around);
     this.#beliefs.set(person, after);
     this.#judgements.set(person, judgement);
     if (after.state !== before.state) this.#announce(before, after, judgement);

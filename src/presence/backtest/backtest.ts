@@ -1,5 +1,5 @@
 import { seeded, type PhoneHabits } from '#devices/lan/phone-model.ts';
-import { defaultTuning } from '../fusion.rules.ts';
+import { defaultTuning } from '../fusion.model.ts';
 import { fixedGrace, fusion, type Decide } from './replay.rules.ts';
 import { truthOf, type Schedule } from './schedule.codec.ts';
 import { pool, score, summarise, type Score, type Summary } from './score.rules.ts';

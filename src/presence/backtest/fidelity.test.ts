@@ -8,7 +8,7 @@ import type { Clock } from '#kernel/driver.ts';
 import { silent } from '#platform/log.ts';
 import { openStore, type Store } from '#store/index.ts';
 import { presenceConfig } from '../config.ts';
-import { defaultTuning } from '../fusion.rules.ts';
+import { defaultTuning } from '../fusion.model.ts';
 import { PresenceService } from '../service.ts';
 import { scheduleOf } from './cli.ts';
 import { fusion, type Feed, type Transition } from './replay.rules.ts';

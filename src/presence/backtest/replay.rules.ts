@@ -1,5 +1,7 @@
 import type { Movement } from '#kernel/bus.ts';
-import { defaultTuning, judge, newBelief, settled, sighted, type Tuning } from '../fusion.rules.ts';
+import { newBelief, settled, sighted } from '../belief.rules.ts';
+import { defaultTuning, type Tuning } from '../fusion.model.ts';
+import { judge } from '../fusion.rules.ts';
 import type { PersonState } from '../model.ts';
 
 /** A change of state as a policy saw it. */
@@ -58,10 +60,11 @@ export const fusion =
       for (; nextExit < exits.length && exits[nextExit]!.at <= now; nextExit += 1)
         movements.push(exits[nextExit]!);
       if (movements.length > 0) movements = movements.filter((m) => now - m.at < movementMemoryMs);
-      const around = { now, hour: hourOf(now), movements, exitsWatched, watched: { from, to: now } };
+      const watched = { from, to: now };
+      const around = { now, hour: hourOf(now), movements, exitsWatched, watched, hasDevices: true };
       const judgement = judge(belief, around, tuning);
       if (judgement.state !== belief.state) transitions.push({ at: now, to: judgement.state });
-      belief = settled(belief, judgement, around);
+      belief = settled(belief, judgement.state, around);
     };
     let judgedAt = Number.NEGATIVE_INFINITY;
     for (const [i, at] of sightings.entries()) {
