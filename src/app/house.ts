@@ -34,6 +34,11 @@ export interface HouseOptions {
   readonly openScanner: OpenScanner;
   /** True when `openScanner` simulates: its devices cannot be asked for their names. */
   readonly simulated?: boolean;
+  /**
+   * Measures nothing before every source has answered or failed once, at most 10 s: for a single cycle beside a running
+   * service, whose readings must not be overwritten by those of a house that has not looked yet.
+   */
+  readonly lookFirst?: boolean;
   /** Ends the house. */
   readonly signal: AbortSignal;
 }
@@ -234,7 +239,9 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
   life.defer(() => server.close());
 
   const running = [
-    tick.run(ending.signal),
+    (options.lookFirst === true ? untilLooked(health, ending.signal) : Promise.resolve()).then(() =>
+      tick.run(ending.signal),
+    ),
     lan.run(ending.signal),
     ...sinks.map((sink) => sink.run(ending.signal)),
     ...(mqtt === undefined ? [] : [mqtt.run(ending.signal)]),
@@ -276,6 +283,15 @@ async function openMqtt(
 ): Promise<{ run(signal: AbortSignal): Promise<void> }> {
   const { MqttSink } = await import('#metrics/sinks/mqtt/sink.ts');
   return new MqttSink(config, io);
+}
+
+const lookLimitMs = 10_000;
+
+async function untilLooked(health: Health, signal: AbortSignal): Promise<void> {
+  const end = performance.now() + lookLimitMs;
+  const waiting = () =>
+    health.report().components.some((c) => c.name !== 'graphite' && c.state === 'starting');
+  while (waiting() && performance.now() < end && !signal.aborted) await systemClock.sleep(50, signal);
 }
 
 async function firstReceipt(sinks: readonly { stats(): SinkStats }[], timeoutMs: number): Promise<boolean> {

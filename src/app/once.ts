@@ -43,6 +43,7 @@ async function oneCycle<T>(
       clock: systemClock,
       log: writer,
       openScanner: chooseScanner,
+      lookFirst: true,
       signal: AbortSignal.any([stop.signal, house.signal]),
     });
     try {

@@ -31,7 +31,7 @@ const widestPrefix = 20;
 
 /** The kernel asks three times, a second apart, and then gives up; we make it begin once more. */
 const giveUpMs = 2_900;
-const sweepMs = 3_450;
+const sweepMs = 3_350;
 /** A stale entry is verified by the kernel 5 s after its first use, with three questions of one second each. */
 const verifyMs = 8_600;
 /** Time that a REACHABLE entry may be old where the table does not say (base_reachable_time 30 s, at most ×1.5). */
