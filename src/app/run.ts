@@ -44,6 +44,7 @@ export async function runService(run: RunOptions): Promise<void> {
   if (!process.execArgv.some((word) => word.startsWith('--title='))) process.title = run.title;
   const signal = stopSignal(log);
   const notify = await openNotifier(run.env, log);
+  signal.addEventListener('abort', () => void notify.stopping(), { once: true });
   const house = await startHouse({
     config,
     dataDir: dataDirOf(run.options, run.env),

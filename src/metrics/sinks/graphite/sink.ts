@@ -138,7 +138,7 @@ export class GraphiteSink implements Sink {
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    await Promise.race([loop, systemClock.sleep(flushMs)]);
+    await Promise.race([loop, systemClock.sleep(flushMs, this.#closing.signal)]);
     this.#closing.abort();
     this.#sentinel.close();
     await loop;

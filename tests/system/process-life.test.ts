@@ -1,0 +1,158 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { graphiteMissing } from '../servers/graphite.ts';
+import { lares, writeSettings, type LaresProcess } from '../servers/house.ts';
+import { alive, childrenOf, startLab, type Lab } from '../servers/lab.ts';
+import { canMakeLan } from '../servers/lan.ts';
+import { postgresMissing, startPostgres } from '../servers/postgres.ts';
+import { until } from '../servers/process.ts';
+import { serviceManagerMissing, startServiceManager } from '../servers/service-manager.ts';
+import { measured, slots } from '../../bench/house.ts';
+
+const missing =
+  graphiteMissing ?? serviceManagerMissing ?? (canMakeLan ? undefined : 'root and network namespaces');
+const needs = missing === undefined ? '' : ` (needs ${missing})`;
+
+describe.skipIf(missing !== undefined)(`the life of the service${needs}`, () => {
+  let lab: Lab;
+  beforeAll(async () => {
+    lab = await startLab();
+  });
+  afterAll(() => lab[Symbol.asyncDispose]());
+
+  const stopsInTime = async (house: LaresProcess) => {
+    const begun = performance.now();
+    const stopped = house.line(/\|stopped$/).then(() => performance.now());
+    const code = await house.stop();
+    const ended = performance.now();
+    // Once everything is closed nothing, such as a forgotten timer, may keep the process.
+    return { code, inTime: ended - begun < 5_000, lingers: ended - (await stopped) > 1_000 };
+  };
+  /** Until Graphite shows every one of these instants of a series, epoch ms. */
+  const arrived = async (series: string, ticks: readonly number[]) => {
+    const present = async () =>
+      (await lab.graphite.points(series, ticks[0] ?? 0, ticks.at(-1) ?? 0)).get(series) ?? new Map();
+    let lacking: number[] = [];
+    await until(
+      async () => {
+        const points = await present();
+        return (lacking = ticks.filter((at) => !points.has(at / 1000))).length === 0;
+      },
+      () => `${lacking.length} of ${ticks.length} ticks are missing in Graphite`,
+    );
+    return (await present()) as Map<number, number>;
+  };
+
+  test('systemd hears of the first cycle, of each good beat and of the end; a second service is refused', async () => {
+    const dir = lab.dir();
+    await using systemd = await startServiceManager(path.join(dir, 'notify.sock'));
+    const env = { NOTIFY_SOCKET: path.join(dir, 'notify.sock'), WATCHDOG_USEC: '600000' };
+    const house = lab.run({ dir, env });
+    await until(() => systemd.heard.includes('READY=1'));
+    expect(house.count(/Successfully sent/)).toBeGreaterThan(0);
+    const pings = () => systemd.heard.filter((line) => line === 'WATCHDOG=1').length;
+    await until(() => pings() > 3);
+
+    const second = await lares({ dir }, 'run');
+    expect(second.code).toBe(1);
+    expect(second.err).toContain(`another Lares (process ${house.pid}) uses the data directory ${dir}/data`);
+
+    house.child.kill('SIGHUP');
+    await until(() => systemd.heard.some((line) => /^RELOADING=1\|MONOTONIC_USEC=\d+$/.test(line)));
+    expect(await stopsInTime(house)).toEqual({ code: 0, inTime: true, lingers: false });
+    await until(() => systemd.heard.at(-1) === 'STOPPING=1');
+  });
+
+  test('a stop while Carbon is away loses nothing and leaves no process; a restart sends nobody away', async () => {
+    const dir = lab.dir();
+    const first = lab.run({ dir });
+    await first.line(/Detected alex at home/);
+    await lab.shows('alex.is_home', 1);
+    await lab.graphite.kill();
+    await first.line(/graphite.*error/);
+    const children = childrenOf(first.pid);
+    expect(children.length).toBe(1);
+    const from = Date.now();
+    expect(await stopsInTime(first)).toEqual({ code: 0, inTime: true, lingers: false });
+    await until(() => !children.some(alive));
+
+    await lab.graphite.startCarbon();
+    const second = lab.run({ dir });
+    await second.line(/graphite replay finished|Successfully sent/);
+    await until(() => second.count(/Successfully sent/) >= 6);
+    expect(await stopsInTime(second)).toEqual({ code: 0, inTime: true, lingers: false });
+    const { ticks, transitions } = await measured(path.join(dir, 'data'));
+    const shown = await arrived('home.presence.alex.is_home', ticks);
+    expect([...shown].filter(([at, value]) => at * 1000 > from && value !== 1)).toEqual([]);
+    expect(transitions.map(({ kind, subject }) => `${subject} ${kind}`).toSorted()).toEqual([
+      'person:alex presence.arrived',
+      'person:sam presence.arrived',
+    ]);
+    expect(second.count(/Detected|left home|is away/)).toBe(0);
+  });
+
+  test('edited settings apply without missing a tick; what needs a restart is said; a mistake changes nothing', async () => {
+    const dir = lab.dir();
+    const file = path.join(dir, 'lares.yaml');
+    const house = lab.run({ dir });
+    await house.line(/Detected sam at home/);
+    const settings = JSON.parse(readFileSync(file, 'utf8')) as {
+      metrics: object;
+      presence: { people: object[] };
+    };
+    settings.presence.people.push({ person: 'jo', homeassistant_entity: 'person.jo' });
+    lab.homeAssistant.setState('person.jo', 'home');
+    writeSettings(dir, settings);
+    await house.line(/settings applied: .*presence\.people/);
+    await house.line(/Detected jo at home/);
+    await lab.shows('jo.is_home', 1);
+    await house.line(/Successfully sent 15 metrics/);
+
+    writeSettings(dir, { ...settings, metrics: { interval_seconds: 2 } });
+    await house.line(/settings that need a restart: metrics\.interval_seconds/);
+
+    writeFileSync(file, 'presence: [this is not\n  a mapping');
+    await house.line(/config error: .*the old settings stay in force/);
+    const sent = house.count(/Successfully sent 15 metrics/);
+    await until(() => house.count(/Successfully sent 15 metrics/) > sent + 1);
+    writeSettings(dir, settings);
+    house.child.kill('SIGHUP');
+    await house.line(/settings applied|Successfully/);
+
+    expect(await house.stop()).toBe(0);
+    const { ticks } = await measured(path.join(dir, 'data'));
+    expect(ticks).toEqual(slots(ticks, 1_000));
+    await arrived('home.presence.sam.is_home', ticks);
+  });
+
+  test.skipIf(postgresMissing !== undefined)(
+    'with PostgreSQL in place of SQLite a phone arrives, history is told and a restart forgets nobody',
+    async () => {
+      const postgres = await startPostgres();
+      try {
+        const url = await postgres.create('house');
+        const options = { dir: lab.dir(), env: { DATABASE_URL: url } };
+        const first = lab.run(options);
+        await first.line(/Detected alex at home/);
+        await lab.shows('alex.is_home', 1);
+        expect(await first.get('/health/detailed')).toMatchObject({
+          store: { kind: 'postgres' },
+          status: 'ok',
+        });
+        expect(await stopsInTime(first)).toEqual({ code: 0, inTime: true, lingers: false });
+        const second = lab.run(options);
+        await until(() => second.count(/Successfully sent/) >= 3);
+        expect(second.count(/Detected|left home|is away/)).toBe(0);
+        const history = await lares(options, 'presence', 'history', 'alex');
+        expect(history.code).toBe(0);
+        expect(history.out).toMatch(/alex +arrived/);
+        expect(await stopsInTime(second)).toEqual({ code: 0, inTime: true, lingers: false });
+        const password = new URL(url).password;
+        expect([...first.lines, ...second.lines].filter((line) => line.includes(password))).toEqual([]);
+      } finally {
+        await postgres.remove();
+      }
+    },
+  );
+});
