@@ -33,8 +33,8 @@ export function presenceCommands(presence: Command, house: PresenceCommands): vo
     .description('the evidence of the last transitions of a person')
     .option('-n, --last <count>', 'how many transitions', '3')
     .action(async (person: string, options: { last: string }) => {
-      const events = await why(house, person, Number(options.last));
-      const timeZone = house.configFile() === undefined ? undefined : (await house.config()).home.time_zone;
+      const events = await transitions(house, person, count(options.last));
+      const timeZone = await zone(house);
       house.print(events, () => whyText(person, events, timeZone));
     });
 
@@ -44,19 +44,19 @@ export function presenceCommands(presence: Command, house: PresenceCommands): vo
     .option('--from <instant>', 'ISO 8601 with a zone, a date, or epoch seconds; a week ago unless given')
     .option('-n, --last <count>', 'how many at most', '50')
     .action(async (person: string | undefined, options: { from?: string; last: string }) => {
-      const { home } = person === undefined ? await house.config() : await named(house, person);
-      const from = options.from === undefined ? Date.now() - 7 * 86_400_000 : parseInstant(options.from);
-      if (from === undefined)
+      const from = options.from === undefined ? undefined : parseInstant(options.from);
+      if (options.from !== undefined && from === undefined)
         throw new LaresError(
           'USAGE',
           `--from ${options.from}: expected an instant like 2026-01-31T08:00:00Z`,
         );
-      const events = await transitions(house, person, Number(options.last), from);
-      house.print(events.map(toEventBody), () =>
+      const events = await transitions(house, person, count(options.last), from);
+      const timeZone = await zone(house);
+      house.print(events, () =>
         table(
           ['WHEN', 'WHO', 'WHAT', 'BECAUSE'],
           events.map((e) => [
-            localTime(e.at, home.time_zone),
+            localTime(Date.parse(e.at), timeZone),
             e.subject.slice(7),
             e.kind.slice(9),
             e.evidence[0]?.text ?? '',
@@ -100,17 +100,23 @@ export function presenceCommands(presence: Command, house: PresenceCommands): vo
     });
 }
 
+function count(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0 && value <= 1_000) return value;
+  throw new LaresError('USAGE', `--last ${text}: expected a number from 1 to 1000`);
+}
+
+/** The home's time zone where there are settings; the demo house has none. */
+const zone = async (house: PresenceCommands): Promise<string | undefined> =>
+  house.configFile() === undefined ? undefined : (await house.config()).home.time_zone;
+
 /** From the running service, which needs no settings to be found; from the database when it does not run. */
-async function why(house: PresenceCommands, person: string, limit: number): Promise<readonly EventBody[]> {
+async function fromService<T>(ask: () => Promise<T>, otherwise: () => Promise<T>): Promise<T> {
   try {
-    const body = (await house.get(`/api/presence/${encodeURIComponent(person)}?limit=${limit}`)) as {
-      why: EventBody[];
-    };
-    return body.why;
+    return await ask();
   } catch (error) {
     if (!(error instanceof LaresError && error.code === 'UNREACHABLE')) throw error;
-    await named(house, person);
-    return (await transitions(house, person, limit)).map(toEventBody);
+    return otherwise();
   }
 }
 
@@ -137,15 +143,31 @@ async function named(house: PresenceCommands, person: string) {
   return config;
 }
 
-const transitions = (house: PresenceCommands, person: string | undefined, limit: number, from?: number) =>
-  withStore(house, ({ journal }) =>
-    journal.list({
-      kinds: transitionKinds,
-      ...(person === undefined ? {} : { subject: `person:${person}` }),
-      ...(from === undefined ? {} : { from }),
-      limit: Number.isInteger(limit) && limit > 0 ? limit : 3,
-    }),
+/** Transitions of one person or of everybody, newest first. Throws NOT_FOUND with the known names for a stranger. */
+function transitions(
+  house: PresenceCommands,
+  person: string | undefined,
+  limit: number,
+  from?: number,
+): Promise<readonly EventBody[]> {
+  return fromService(
+    async () => {
+      if (person !== undefined) await house.get(`/api/presence/${encodeURIComponent(person)}?limit=1`);
+      const query = new URLSearchParams({ kinds: transitionKinds.join(','), limit: String(limit) });
+      if (person !== undefined) query.set('subject', `person:${person}`);
+      if (from !== undefined) query.set('from', new Date(from).toISOString());
+      return ((await house.get(`/api/events?${query.toString()}`)) as { events: EventBody[] }).events;
+    },
+    async () => {
+      if (person !== undefined) await named(house, person);
+      const subject = person === undefined ? {} : { subject: `person:${person}` };
+      const since = from === undefined ? {} : { from };
+      return withStore(house, async ({ journal }) =>
+        (await journal.list({ kinds: transitionKinds, ...subject, ...since, limit })).map(toEventBody),
+      );
+    },
   );
+}
 
 const storedSuggestions = (house: PresenceCommands) =>
   withStore(house, async ({ state }) => (await state.get<Suggestion[]>(suggestionsKey)) ?? []);
