@@ -15,8 +15,9 @@ export interface Lab extends AsyncDisposable {
   settings(change?: object): object;
   /** A directory with `lares.yaml`, for one database; removed at the end. */
   dir(change?: object): string;
-  /** Starts the service; it is killed at the end if a test leaves it behind. */
   run(options: LaresOptions): LaresProcess;
+  /** Ends every service that a test has left behind. */
+  killAll(): Promise<void>;
   /** The newest value of a series of `home.presence.` in Graphite. */
   newest(series: string): Promise<number | undefined>;
   /** Resolves once the newest value is this one. */
@@ -59,6 +60,10 @@ export async function startLab(): Promise<Lab> {
       const shown = await graphite.points(name, Date.now() - 60_000, Date.now());
       return [...(shown.get(name) ?? [])].toSorted(([a], [b]) => a - b).at(-1)?.[1];
     };
+    const houses: LaresProcess[] = [];
+    const killAll = async () =>
+      void (await Promise.all(houses.splice(0).map((house) => house.stop('SIGKILL'))));
+    life.defer(killAll);
     const port = await freePort();
     return {
       lan,
@@ -74,9 +79,10 @@ export async function startLab(): Promise<Lab> {
       },
       run(options) {
         const house = startLares(options);
-        life.defer(async () => void (await house.stop('SIGKILL')));
+        houses.push(house);
         return house;
       },
+      killAll,
       newest,
       async shows(series, value, timeoutMs = 20_000) {
         let last: number | undefined;

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { graphiteMissing } from '../servers/graphite.ts';
 import { lares, writeSettings, type LaresProcess } from '../servers/house.ts';
 import { alive, childrenOf, startLab, type Lab } from '../servers/lab.ts';
@@ -19,6 +19,7 @@ describe.skipIf(missing !== undefined)(`the life of the service${needs}`, () => 
   beforeAll(async () => {
     lab = await startLab();
   });
+  afterEach(() => lab.killAll());
   afterAll(() => lab[Symbol.asyncDispose]());
 
   const stopsInTime = async (house: LaresProcess) => {
