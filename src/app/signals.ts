@@ -6,8 +6,14 @@ const hardStopMs = 4_800;
 /** An abort signal that SIGTERM and SIGINT trigger; a second signal, or too long a stop, ends the process. */
 export function stopSignal(log: Logger): AbortSignal {
   const stop = new AbortController();
+  let firstAt = 0;
   const end = (name: string) => {
-    if (stop.signal.aborted) process.exit(1);
+    if (stop.signal.aborted) {
+      // make and npm pass on a signal that the terminal has sent to us as well; that is no second wish.
+      if (performance.now() - firstAt > 1_000) process.exit(1);
+      return;
+    }
+    firstAt = performance.now();
     log.info(`${name}: stopping`);
     stop.abort();
     setTimeout(() => {

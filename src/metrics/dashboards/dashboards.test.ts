@@ -184,7 +184,11 @@ describe.skipIf(graphiteMissing !== undefined)(
       const reply = await fetch(`${graphite.renderUrl}/metrics/expand?query=${encodeURIComponent(pattern)}`);
       const { results } = (await reply.json()) as { results: string[] };
       const capture = new RegExp(regex!.slice(1, -1));
-      expect(results.map((name) => capture.exec(name)?.[1] ?? name).toSorted()).toEqual(['alex', 'jo', 'sam']);
+      expect(results.map((name) => capture.exec(name)?.[1] ?? name).toSorted()).toEqual([
+        'alex',
+        'jo',
+        'sam',
+      ]);
     });
 
     test('an arrival and a departure are one mark each, with the name', async () => {
