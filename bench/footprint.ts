@@ -26,8 +26,11 @@ const minutes = Number(values.minutes);
 const starts = Number(values.starts);
 const modes = values.mode === undefined ? ['raw', 'kernel'] : [values.mode];
 
-const rssMiB = (pid: number) =>
-  Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+const memoryMiB = (pid: number, kind: 'VmRSS' | 'RssAnon') =>
+  Number(
+    new RegExp(`^${kind}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0,
+  ) / 1024;
+const rssMiB = (pid: number) => memoryMiB(pid, 'VmRSS');
 /** User and system time in seconds; fields 14 and 15 of proc_pid_stat(5), in ticks of 10 ms. */
 const cpuSeconds = (pid: number) => {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
@@ -88,6 +91,8 @@ for (const mode of modes) {
     coreRssP50MiB: Math.round(percentile(core, 0.5)),
     coreRssMaxMiB: Math.round(Math.max(...core)),
     coreRssEndMiB: Math.round(core.at(-1) ?? 0),
+    // The rest is the program itself, which all Node processes of the machine share.
+    coreAnonymousMiB: Math.round(memoryMiB(house.pid, 'RssAnon')),
     childRssMiB: Math.round(Math.max(...samples.map((s) => s.child))),
     coreCpuPercent: percent(cpuSeconds(house.pid) - before.core),
     childCpuPercent: child === undefined ? 0 : percent(cpuSeconds(child) - before.child),
