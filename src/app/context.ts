@@ -40,9 +40,11 @@ export function dataDirOf(options: GlobalOptions, env: Env): string {
 
 /** Env files that may fill in settings, in order of precedence; those that do not exist are passed over when read. */
 export function envFilesOf(file: string, env: Env): string[] {
-  return [env['LARES_ENV_FILE'], path.join(path.dirname(file), '.env'), systemEnvFile].filter(
-    (f) => f !== undefined,
-  );
+  const folder = path.dirname(path.resolve(file));
+  const beside = ['.env', 'lares.env'].map((name) => path.join(path.dirname(file), name));
+  // The last one is where an error proposes to write: beside the settings of a checkout, in /etc on an installed system.
+  const places = folder.startsWith('/etc/') ? [...beside, systemEnvFile] : [systemEnvFile, ...beside];
+  return [env['LARES_ENV_FILE'], ...places].filter((f) => f !== undefined);
 }
 
 /** Reads and checks the settings, with everything that may fill them in. */

@@ -192,6 +192,10 @@ function readText(file: string): string {
   }
 }
 
+/** Home Assistant names people after themselves; without an entity it would be asked for nobody. */
+const withEntity = <P extends { readonly person: string }>(person: P, homeassistant: string | undefined): P =>
+  homeassistant === undefined ? person : { ...person, homeassistant_entity: `person.${person.person}` };
+
 interface InitOptions {
   readonly out: string;
   readonly envFile?: string;
@@ -218,7 +222,9 @@ async function init(deps: ConfigCliDeps, options: InitOptions): Promise<void> {
   const known: Partial<InitAnswers> = {
     name: options.name,
     networks: (options.network ?? []).map(parseNetwork),
-    people: (options.person ?? []).map(parsePerson),
+    people: (options.person ?? [])
+      .map(parsePerson)
+      .map((person) => withEntity(person, options.homeassistant)),
     graphite: options.graphite === undefined ? undefined : parseHostPort(options.graphite),
     homeassistant: options.homeassistant === undefined ? undefined : { url: parseUrl(options.homeassistant) },
   };
