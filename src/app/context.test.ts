@@ -25,7 +25,7 @@ test('the token that init writes beside the settings is the one that the service
 
 test('an env file that others can read is warned of, with the fix', () => {
   const file = path.join(dir, 'lares.yaml');
-  writeFileSync(file, '');
+  writeFileSync(file, 'home: {}\n');
   writeFileSync(path.join(dir, 'lares.env'), 'HOMEASSISTANT_TOKEN=a-token-of-this-test\n');
   chmodSync(path.join(dir, 'lares.env'), 0o644);
   expect(loadHouse(file, {}).warnings.map((w) => w.fix)).toEqual([
