@@ -1,7 +1,8 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { scratch } from '../../tests/servers/process.ts';
+import { canConnect, freePort, scratch, stop, until } from '../../tests/servers/process.ts';
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {
@@ -26,6 +27,49 @@ test('a mistake that nobody caught is logged as an exception with its stack, and
   const { status, stderr } = lares(['demo', '--port', '0'], ['--import', `data:text/javascript,${planted}`]);
   expect(status).toBe(70);
   expect(stderr).toMatch(/^\S+\|FATAL\|lares\|INTERNAL\|uncaught exception: Error: planted\n +at /m);
+});
+
+/** Starts the demo house with this as its standard output; `answers` tells whether it lives. */
+async function demoInto(stdout: number | 'pipe') {
+  const { dir, remove } = scratch('main');
+  cleanups.push(remove);
+  const port = await freePort();
+  const child = spawn(process.execPath, [path.join(root, 'src/app/main.ts'), 'demo', '--port', `${port}`], {
+    cwd: dir,
+    env: { PATH: process.env['PATH'], LARES_DATA: dir },
+    stdio: ['ignore', stdout, 'pipe'],
+  });
+  cleanups.push(() => child.kill('SIGKILL'));
+  let said = '';
+  child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  return {
+    child,
+    said: () => said,
+    answers: () =>
+      until(
+        () => canConnect(port),
+        () => said,
+      ),
+  };
+}
+
+test('a reader of the log that goes away does not stop the house', async () => {
+  const { child, said, answers } = await demoInto('pipe');
+  await new Promise((resolve) => child.stdout!.once('data', resolve));
+  child.stdout!.destroy();
+  await answers();
+  // Its farewell meets the closed pipe, if nothing else did.
+  await stop(child);
+  expect([child.exitCode, said()]).toEqual([0, '']);
+});
+
+test('a log file on a full disk does not stop the house', async () => {
+  const full = openSync('/dev/full', 'w');
+  cleanups.push(() => closeSync(full));
+  const { child, said, answers } = await demoInto(full);
+  await answers();
+  await stop(child);
+  expect([child.exitCode, said()]).toEqual([0, '']);
 });
 
 test.each([

@@ -9,6 +9,9 @@ process.on('uncaughtException', (error) => {
   process.exit(70);
 });
 
+// A reader that went away (`| head`, a journal that restarts) or a log file on a full disk must not stop the house.
+for (const out of [process.stdout, process.stderr]) out.on('error', () => {});
+
 process.exitCode = await runProgram(buildProgram, process.argv.slice(2), process.env).catch(
   (error: unknown) => {
     const code = error instanceof LaresError ? error.code : 'INTERNAL';
