@@ -20,6 +20,9 @@ export interface Belief {
   readonly countedTo: number | undefined;
 }
 
+// A phone that was not seen for this long is gone for good; addresses that change every day must not pile up.
+const forgetDeviceMs = 90 * 86_400_000;
+
 export function newBelief(person: string): Belief {
   return {
     person,
@@ -70,12 +73,29 @@ export function sighted(
     before === undefined || before < watchedFrom
       ? habit
       : learnSilence(habit, at - before, sleptThrough(belief, before, at, departuresPerHour(belief, hour)));
-  return {
-    ...belief,
-    seen: { ...belief.seen, [device]: at },
-    habits: learned === belief.habits[device] ? belief.habits : { ...belief.habits, [device]: learned },
-  };
+  const habits = learned === belief.habits[device] ? belief.habits : { ...belief.habits, [device]: learned };
+  return keepDevices(
+    { ...belief, seen: { ...belief.seen, [device]: at }, habits },
+    (_, seenAt) => at - seenAt <= forgetDeviceMs,
+  );
 }
+
+/** Forgets the devices of which `keep` is false. */
+export function keepDevices(belief: Belief, keep: (device: string, seenAt: number) => boolean): Belief {
+  const gone = Object.entries(belief.seen).flatMap(([device, at]) => (keep(device, at) ? [] : [device]));
+  if (gone.length === 0) return belief;
+  const without = <T>(record: Readonly<Record<string, T>>) =>
+    Object.fromEntries(Object.entries(record).filter(([device]) => !gone.includes(device)));
+  return { ...belief, seen: without(belief.seen), habits: without(belief.habits) };
+}
+
+/** Somebody who is tracked again: their habits still hold, what was seen and said of them is out of date. */
+export const renewed = ({ person, habits, departures, hoursHome }: Belief): Belief => ({
+  ...newBelief(person),
+  habits,
+  departures,
+  hoursHome,
+});
 
 /** Probability that they were home all through a silence that has just ended. */
 function sleptThrough(belief: Belief, from: number, to: number, rate: number): number {
@@ -90,18 +110,22 @@ export function reported(belief: Belief, report: Report, receivedAt: number): Be
   return { ...belief, reports: { ...belief.reports, [report.entity]: { ...report, receivedAt } } };
 }
 
-/** The wall clock was set: everything remembered moves with it, so that silences keep their length. */
-export function shifted(belief: Belief, byMs: number): Belief {
-  const move = (at: number | undefined) => (at === undefined ? undefined : at + byMs);
+/**
+ * The wall clock was set and is `now`: everything remembered moves with it, so that silences keep their length. What
+ * carries the new time already, because it came before the jump was noticed, never moves into the future.
+ */
+export function shifted(belief: Belief, byMs: number, now: number): Belief {
+  const moved = (at: number) => Math.min(at + byMs, now);
+  const move = (at: number | undefined) => (at === undefined ? undefined : moved(at));
   return {
     ...belief,
     since: move(belief.since),
     countedTo: move(belief.countedTo),
-    seen: Object.fromEntries(Object.entries(belief.seen).map(([device, at]) => [device, at + byMs])),
+    seen: Object.fromEntries(Object.entries(belief.seen).map(([device, at]) => [device, moved(at)])),
     reports: Object.fromEntries(
       Object.entries(belief.reports).map(([entity, r]) => [
         entity,
-        { ...r, at: r.at + byMs, receivedAt: r.receivedAt + byMs },
+        { ...r, at: moved(r.at), receivedAt: moved(r.receivedAt) },
       ]),
     ),
   };

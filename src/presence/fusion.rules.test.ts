@@ -228,7 +228,7 @@ test('setting the clock changes nothing but the clock', () => {
       fc.integer({ min: -7_200_000, max: 7_200_000 }),
       fc.integer({ min: 0, max: 3_000_000 }),
       (by, later) => {
-        const moved = shifted(reported(atHome(), report({}), start), by);
+        const moved = shifted(reported(atHome(), report({}), start), by, start + later + by);
         const watched = { from: start - 86_400_000 + by, to: start + later + by };
         const before = judge(reported(atHome(), report({}), start), around(start + later), defaultTuning);
         const after = judge(moved, around(start + later + by, { watched }), defaultTuning);

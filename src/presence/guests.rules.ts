@@ -53,6 +53,15 @@ export function keepBook(book: GuestBook, unassigned: readonly LanDevice[], now:
   return next;
 }
 
+/** The book after the wall clock was set by `byMs` to `now`, so that visits keep their length. */
+export const shiftedBook = (book: GuestBook, byMs: number, now: number): GuestBook =>
+  Object.fromEntries(
+    Object.entries(book).map(([mac, { from, lastSeen }]) => [
+      mac,
+      { from: Math.min(from + byMs, now), lastSeen: Math.min(lastSeen + byMs, now) },
+    ]),
+  );
+
 /** A device new to the book: first seen lately, it came then; known for longer, it has just come back. */
 const startOf = (device: LanDevice, now: number) =>
   now - device.firstSeen <= guestTimes.newVisitMs ? device.firstSeen : device.lastSeen;

@@ -2,7 +2,7 @@ import type { Clock, Log } from '#kernel/driver.ts';
 import type { LanDevice } from '#devices/model.ts';
 import type { Store } from '#store/model.ts';
 import type { Belief } from './belief.rules.ts';
-import type { Suggestion } from './model.ts';
+import type { ReportSource, Suggestion } from './model.ts';
 import { contradicted, suggestRelinks, type KnownPhone } from './relink.rules.ts';
 
 /** An address that was taken for a known phone's new one without asking, as the configuration allows. */
@@ -17,7 +17,12 @@ export interface RelinkParts {
   readonly log: Log;
   readonly store: Pick<Store, 'journal' | 'state'>;
   readonly lan: { devices(): readonly LanDevice[]; get(mac: string): LanDevice | undefined };
+  /** How long a report of each source is believed when it goes quiet. */
+  readonly reportTtlMs: () => Readonly<Record<ReportSource, number>>;
 }
+
+const relinkId = (link: { readonly replaces: string; readonly mac: string }) =>
+  `relink-mac:${link.replaces}:${link.mac}`;
 
 export const suggestionsKey = 'presence.suggestions';
 const linksKey = 'presence.links';
@@ -49,9 +54,10 @@ export class Relinker {
     return this.#links.get(mac)?.person;
   }
 
-  /** The address that this one replaced, whose habits it inherits. */
-  replacedBy(mac: string): string | undefined {
-    return this.#links.get(mac)?.replaces;
+  /** The address of `person` that this one replaced, whose habits it inherits: by a link, or by an accepted proposal. */
+  replacedBy(mac: string, person: string): string | undefined {
+    const known = [...this.#links.values(), ...this.suggestions()];
+    return known.find((k) => k.mac === mac && k.person === person)?.replaces;
   }
 
   suggestions(): readonly Suggestion[] {
@@ -74,7 +80,7 @@ export class Relinker {
     this.#settle(devices, rejected, ownerOf);
     const known = devices.flatMap((device) => {
       const person = ownerOf(device) ?? this.personOf(device.mac);
-      return person === undefined ? [] : [{ person, device, report: reportOf(person, beliefs) }];
+      return person === undefined ? [] : [{ person, device, report: this.#reportOf(person, beliefs) }];
     });
     const unassigned = devices.filter((d) => ownerOf(d) === undefined && !this.#links.has(d.mac));
     for (const found of suggestRelinks(known, unassigned, clock.now()))
@@ -86,7 +92,18 @@ export class Relinker {
     await store.state.set(linksKey, [...this.#links.values()]);
   }
 
-  /** Drops links that proved wrong, and closes proposals that were answered. */
+  #reportOf(person: string, beliefs: readonly Belief[]): KnownPhone['report'] {
+    const [now, ttlMs] = [this.#parts.clock.now(), this.#parts.reportTtlMs()];
+    const reports = Object.values(beliefs.find((b) => b.person === person)?.reports ?? {});
+    const newest = reports
+      .filter((r) => r.state !== 'unknown' && now - r.receivedAt <= ttlMs[r.source])
+      .toSorted((a, b) => b.at - a.at)[0];
+    return newest === undefined || newest.state === 'unknown'
+      ? undefined
+      : { state: newest.state, since: newest.at };
+  }
+
+  /** Drops links that proved wrong, were rejected or are configured by now, and closes proposals that were answered. */
   #settle(
     devices: readonly LanDevice[],
     rejected: ReadonlySet<string>,
@@ -95,6 +112,11 @@ export class Relinker {
     const now = this.#parts.clock.now();
     const byMac = new Map(devices.map((d) => [d.mac, d]));
     for (const link of this.#links.values()) {
+      const configured = byMac.get(link.mac);
+      if (rejected.has(relinkId(link)) || (configured !== undefined && ownerOf(configured) !== undefined)) {
+        this.#links.delete(link.mac);
+        continue;
+      }
       const [old, fresh] = [byMac.get(link.replaces), byMac.get(link.mac)];
       if (old === undefined || fresh === undefined || !contradicted(old, fresh)) continue;
       this.#links.delete(link.mac);
@@ -134,12 +156,4 @@ export class Relinker {
       data: { suggestion: found.id, mac: found.mac, replaces: found.replaces, confidence: found.confidence },
     });
   }
-}
-
-function reportOf(person: string, beliefs: readonly Belief[]): KnownPhone['report'] {
-  const reports = Object.values(beliefs.find((b) => b.person === person)?.reports ?? {});
-  const newest = reports.filter((r) => r.state !== 'unknown').toSorted((a, b) => b.at - a.at)[0];
-  return newest === undefined || newest.state === 'unknown'
-    ? undefined
-    : { state: newest.state, since: newest.at };
 }

@@ -312,3 +312,155 @@ test('a database that cannot be written stops nobody from arriving', async () =>
   ]);
   store = await openStore({ dataDir: dir, clock, log: silent, bus, migrations: [] });
 });
+
+test.each([3_600_000, -3_600_000])(
+  'what is seen and looked at between a jump of the clock by %i ms and its discovery holds nobody',
+  async (byMs) => {
+    const service = await serviceOf(parse({ policy: 'fixed' }));
+    await pass(service, 100, [phones.alex]);
+    clock.jump(byMs);
+    service.saw(lan.see(phones.alex));
+    service.view();
+    bus.emit('clock.jumped', { byMs });
+    await pass(service, 310);
+    expect(states(service)[0]).toBe('away');
+  },
+);
+
+test('somebody who is added while their phone is here is home at once, and was never away', async () => {
+  const service = await serviceOf(parse({ people: [] }));
+  await pass(service, 600, [phones.alex]);
+  service.configure(parse());
+  await service.flushed();
+  expect([states(service)[0], lines]).toEqual([
+    'home',
+    ['Detected alex at home (source=wifi)', 'sam is away'],
+  ]);
+});
+
+test('who is removed and added again begins anew and keeps the habits of their phone', async () => {
+  const service = await serviceOf();
+  await pass(service, 3_600, [phones.alex]);
+  service.configure(parse({ people: [] }));
+  await pass(service, 7_200);
+  lines.length = 0;
+  service.configure(parse());
+  await pass(service, 60, [phones.alex]);
+  expect([states(service)[0], lines[0]]).toEqual(['home', 'alex is away']);
+  expect(lines.some((line) => line.includes('left home'))).toBe(false);
+});
+
+test('a phone that is given to somebody else no longer keeps its former owner at home', async () => {
+  const service = await serviceOf();
+  await pass(service, 600, [phones.alex]);
+  service.configure(
+    parse({
+      people: [
+        { person: 'alex', wifi_macs: ['02:00:00:00:00:0a'] },
+        { person: 'sam', wifi_macs: [phones.alex] },
+      ],
+    }),
+  );
+  expect(states(service)).toEqual(['away', 'home']);
+});
+
+test('a phone not seen for a quarter of a year is forgotten', async () => {
+  const service = await serviceOf();
+  service.saw(lan.see(phones.alex));
+  clock.jump(91 * 86_400_000);
+  const second = '02:00:00:00:00:0b';
+  service.configure(parse({ people: [{ person: 'alex', wifi_macs: [phones.alex, second] }] }));
+  service.saw(lan.see(second));
+  await service.stop();
+  const saved = await store.state.get<{ beliefs: { person: string; seen: object }[] }>('presence.beliefs');
+  expect(saved?.beliefs.find((b) => b.person === 'alex')?.seen).toEqual({ [second]: clock.now() });
+});
+
+test('what the configuration says of an address counts more than a link that was made by itself', async () => {
+  const fresh = '02:00:00:00:00:99';
+  const trusting = { randomised_macs: { relink_above: 0.6 } };
+  const service = await serviceOf(parse(trusting));
+  const traits = { hostname: 'alexs-own-phone', dhcpFingerprint: '1,3,6' };
+  service.saw(lan.see(phones.alex, traits));
+  await pass(service, 120, [phones.alex]);
+  lan.see(fresh, traits);
+  await pass(service, 300, [fresh]);
+  expect(service.ownerOf(fresh, undefined)).toBe('alex');
+  service.configure(
+    parse({
+      ...trusting,
+      people: [
+        { person: 'alex', wifi_macs: [phones.alex] },
+        { person: 'sam', wifi_macs: [fresh] },
+      ],
+    }),
+  );
+  expect(service.ownerOf(fresh, undefined)).toBe('sam');
+  service.configure(parse({ ...trusting, people: [{ person: 'sam', wifi_macs: [phones.sam] }] }));
+  expect(service.ownerOf(fresh, undefined)).toBeUndefined();
+});
+
+test('a link that was made by itself is undone when somebody rejects it', async () => {
+  const fresh = '02:00:00:00:00:99';
+  const service = await serviceOf(parse({ randomised_macs: { relink_above: 0.6 } }));
+  const traits = { hostname: 'alexs-own-phone', dhcpFingerprint: '1,3,6' };
+  service.saw(lan.see(phones.alex, traits));
+  await pass(service, 120, [phones.alex]);
+  lan.see(fresh, traits);
+  await pass(service, 300, [fresh]);
+  await store.state.set('presence.rejected', [service.suggestions()[0]?.id]);
+  await pass(service, 60, [fresh]);
+  expect([service.ownerOf(fresh, undefined), service.suggestions()[0]?.status]).toEqual([
+    undefined,
+    'rejected',
+  ]);
+});
+
+test('what lives here is no guest after a restart', async () => {
+  const tablet = 'da:a1:19:00:00:05';
+  const before = await serviceOf();
+  lan.see(tablet);
+  for (let day = 0; day < 5 * 24; day += 1) {
+    await clock.advance(3_000_000);
+    lan.see(tablet);
+    await before.maintain();
+  }
+  expect(before.view().guests).toBe(0);
+  await before.stop();
+  const after = await serviceOf();
+  await pass(after, 900, [tablet]);
+  expect(after.view().guests).toBe(0);
+});
+
+test('a phone whose new address was accepted keeps its habits', async () => {
+  const fresh = '02:00:00:00:00:99';
+  const traits = { hostname: 'alexs-own-phone', dhcpFingerprint: '1,3,6' };
+  const service = await serviceOf();
+  service.saw(lan.see(phones.alex, traits));
+  await pass(service, 120, [phones.alex]);
+  await pass(service, 300);
+  await pass(service, 120, [phones.alex]);
+  lan.see(fresh, traits);
+  await pass(service, 300, [fresh]);
+  service.configure(parse({ people: [{ person: 'alex', wifi_macs: [phones.alex, fresh] }] }));
+  await service.stop();
+  const saved = await store.state.get<{ beliefs: { habits: Record<string, { counts: number[] }> }[] }>(
+    'presence.beliefs',
+  );
+  const habits = saved?.beliefs[0]?.habits ?? {};
+  expect(habits[fresh]?.counts).toEqual(habits[phones.alex]?.counts);
+  expect(habits[fresh]?.counts).toHaveLength(26);
+});
+
+test('what a source said long ago does not speak against a new address', async () => {
+  const fresh = '02:00:00:00:00:99';
+  const traits = { hostname: 'alexs-own-phone', dhcpFingerprint: '1,3,6' };
+  const service = await serviceOf();
+  const report = { source: 'homeassistant', person: 'alex', state: 'away', entity: 'person.alex' } as const;
+  service.report({ ...report, at: clock.now(), gps: true });
+  await pass(service, 3_600, [phones.alex]);
+  service.saw(lan.see(phones.alex, traits));
+  lan.see(fresh, traits);
+  await pass(service, 300, [fresh]);
+  expect(service.suggestions()[0]?.evidence.map((e) => e.source)).not.toContain('homeassistant');
+});

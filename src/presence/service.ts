@@ -4,10 +4,19 @@ import { reason } from '#kernel/errors.ts';
 import type { LanDevice, LanSighting, Target } from '#devices/model.ts';
 import type { Store } from '#store/model.ts';
 import type { PresenceConfig } from './config.ts';
-import { newBelief, reported, settled, shifted, sighted, type Belief } from './belief.rules.ts';
+import {
+  keepDevices,
+  newBelief,
+  renewed,
+  reported,
+  settled,
+  shifted,
+  sighted,
+  type Belief,
+} from './belief.rules.ts';
 import { defaultTuning, type Judgement, type Surroundings, type Tuning } from './fusion.model.ts';
 import { judge } from './fusion.rules.ts';
-import { countGuests, keepBook, type GuestBook } from './guests.rules.ts';
+import { countGuests, keepBook, shiftedBook, type GuestBook } from './guests.rules.ts';
 import type { PersonConfig, PersonView, PresenceView, Report, ReportSource, Suggestion } from './model.ts';
 import { ownerOf, ownersOf, type Owners } from './owners.rules.ts';
 import { Relinker } from './relink.ts';
@@ -38,6 +47,8 @@ export interface PresenceParts {
 interface Saved {
   readonly savedAt: number;
   readonly beliefs: readonly Belief[];
+  /** Absent in what early versions wrote. */
+  readonly guests?: GuestBook;
 }
 
 const stateKey = 'presence.beliefs';
@@ -77,6 +88,7 @@ export class PresenceService {
     const { bus, store, clock } = this.#parts;
     const saved = await store.state.get<Saved>(stateKey);
     for (const belief of saved?.beliefs ?? []) this.#beliefs.set(belief.person, belief);
+    this.#guests = saved?.guests ?? {};
     await this.#relinker.load();
     const now = clock.now();
     // What passed while we were not running was not watched; nobody leaves because of it.
@@ -97,15 +109,30 @@ export class PresenceService {
 
   /** Takes new settings without a restart; people who stay keep what is known of them. */
   configure(config: PresenceConfig): void {
+    const before = new Set(this.#config.people.map((p) => p.person));
     this.#config = config;
     this.#owners = ownersOf(config.people);
     for (const { pattern, people } of this.#owners.ambiguous)
       this.#parts.log.warn(`host name ${pattern} is claimed by ${people.join(' and ')}; it is ignored`);
-    for (const { person } of config.people)
-      if (!this.#beliefs.has(person)) this.#beliefs.set(person, newBelief(person));
+    for (const { person } of config.people) {
+      const known = this.#beliefs.get(person);
+      const belief = known === undefined ? newBelief(person) : before.has(person) ? known : renewed(known);
+      // The phone of somebody else proves nothing of its former owner.
+      this.#beliefs.set(
+        person,
+        keepDevices(belief, (mac) => (this.#ownerNow(mac) ?? person) === person),
+      );
+    }
     const names = new Set(config.people.map((p) => p.person));
     for (const person of this.#judgements.keys()) if (!names.has(person)) this.#judgements.delete(person);
+    this.#greet();
     this.#evaluateAll();
+  }
+
+  /** Counts what is on the LAN already for whom it belongs to by now, so that nobody new is first thought away. */
+  #greet(): void {
+    for (const { mac, ip, network, lastSeen: at, lastVia: via } of this.#parts.lan.present(this.#presentMs()))
+      this.saw({ mac, ip, network, at, via });
   }
 
   /** A device proved to be on the LAN. */
@@ -130,8 +157,16 @@ export class PresenceService {
     this.#evaluateAll();
   }
 
+  /** The person who carries this device: as configured, or else as linked by itself. */
   ownerOf(mac: string, hostname: string | undefined): string | undefined {
-    return this.#relinker.personOf(mac) ?? ownerOf(this.#owners, mac, hostname);
+    const configured = ownerOf(this.#owners, mac, hostname);
+    if (configured !== undefined) return configured;
+    const linked = this.#relinker.personOf(mac);
+    return this.#config.people.some((p) => p.person === linked) ? linked : undefined;
+  }
+
+  #ownerNow(mac: string): string | undefined {
+    return this.ownerOf(mac, this.#parts.lan.get(mac)?.hostname);
   }
 
   /** The devices that deserve a directed probe, those that have been silent first. */
@@ -179,7 +214,7 @@ export class PresenceService {
 
   /** A phone keeps its habits under a new address. */
   #inherit(belief: Belief, mac: string): Belief {
-    const old = this.#relinker.replacedBy(mac);
+    const old = this.#relinker.replacedBy(mac, belief.person);
     const habit = old === undefined ? undefined : belief.habits[old];
     if (habit === undefined || belief.habits[mac] !== undefined) return belief;
     return { ...belief, habits: { ...belief.habits, [mac]: habit } };
@@ -300,8 +335,11 @@ export class PresenceService {
 
   /** Held between scans. Devices without an address of the network, such as a neighbour's IPv6 chatter, do not count. */
   #devicesPresent(): number {
-    const within = this.#parts.scanIntervalMs() * 2 + 5_000;
-    return this.#parts.lan.present(within).filter((d) => d.ip !== undefined).length;
+    return this.#parts.lan.present(this.#presentMs()).filter((d) => d.ip !== undefined).length;
+  }
+
+  #presentMs(): number {
+    return this.#parts.scanIntervalMs() * 2 + 5_000;
   }
 
   #personView(config: PersonConfig): PersonView {
@@ -321,9 +359,12 @@ export class PresenceService {
   }
 
   #shift(byMs: number): void {
-    for (const [person, belief] of this.#beliefs) this.#beliefs.set(person, shifted(belief, byMs));
-    this.#movements = this.#movements.map((m) => ({ ...m, at: m.at + byMs }));
-    this.#watched = { from: this.#watched.from + byMs, to: this.#watched.to + byMs };
+    const now = this.#parts.clock.now();
+    const moved = (at: number) => Math.min(at + byMs, now);
+    for (const [person, belief] of this.#beliefs) this.#beliefs.set(person, shifted(belief, byMs, now));
+    this.#movements = this.#movements.map((m) => ({ ...m, at: moved(m.at) }));
+    this.#watched = { from: moved(this.#watched.from), to: moved(this.#watched.to) };
+    this.#guests = shiftedBook(this.#guests, byMs, now);
   }
 
   async #save(now: boolean): Promise<void> {
@@ -333,6 +374,7 @@ export class PresenceService {
     await this.#parts.store.state.set(stateKey, {
       savedAt,
       beliefs: [...this.#beliefs.values()],
+      guests: this.#guests,
     } satisfies Saved);
   }
 }
