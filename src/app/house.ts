@@ -116,6 +116,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     keep: (device) => presence.ownerOf(device.mac, device.hostname) !== undefined,
   });
   await lan.load();
+  bus.on('clock.jumped', ({ byMs }) => lan.clockJumped(byMs));
   const presence: PresenceService = new PresenceService(config.presence, {
     clock,
     log: log.child('presence'),

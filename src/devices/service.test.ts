@@ -215,3 +215,41 @@ test('what could not be written is written later', async () => {
   await devices.flush();
   expect((await registry()).devices()).toHaveLength(1);
 });
+
+test('when the clock is set back, who has left does not count as present, and new addresses are taken', async () => {
+  const { registry, clock } = await house();
+  const devices = await registry();
+  await clock.advance(7_200_000);
+  devices.observe(sighting({ at: clock.now() - 5 * 60_000 }));
+  devices.observe(sighting({ mac: mac(2), ip: '192.0.2.13', at: clock.now() }));
+  const old = clock.now() - 7_200_000;
+  devices.observe(sighting({ mac: mac(3), ip: '192.0.2.14', at: old }));
+  clock.jump(-3_600_000);
+  devices.clockJumped(-3_600_000);
+  expect(devices.present(60_000).map((d) => d.mac)).toEqual([mac(2)]);
+  expect(devices.get(mac(1))?.lastSeen).toBe(clock.now() - 5 * 60_000);
+  expect(devices.get(mac(3))?.lastSeen).toBe(old);
+  devices.observe(sighting({ ip: '192.0.2.77', at: clock.now() }));
+  expect(devices.get(mac(1))).toMatchObject({ ip: '192.0.2.77', lastSeen: clock.now() });
+});
+
+test('when the clock is set forward, what was seen keeps its instant', async () => {
+  const { registry, clock } = await house();
+  const devices = await registry();
+  devices.observe(sighting({ at: clock.now() }));
+  clock.jump(3_600_000);
+  devices.clockJumped(3_600_000);
+  expect(devices.get(mac(1))?.lastSeen).toBe(start);
+});
+
+test('what was written by a clock that ran ahead is not present, and the next sighting corrects it', async () => {
+  const { registry, clock } = await house();
+  const before = await registry();
+  before.observe(sighting({ at: start + day }));
+  await before.flush();
+  const after = await registry();
+  expect(after.present(60_000)).toEqual([]);
+  after.observe(sighting({ ip: '192.0.2.77', at: clock.now() }));
+  expect(after.get(mac(1))).toMatchObject({ ip: '192.0.2.77', lastSeen: start });
+  expect(after.present(60_000)).toHaveLength(1);
+});

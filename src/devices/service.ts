@@ -27,6 +27,8 @@ const mostDiscoveriesPerMinute = 60;
 const mostDevices = 8_192;
 // Last-seen times are written this coarsely while nothing else changes, to spare SD cards.
 const lastSeenStepMs = 60_000;
+// What lies further in the future was stamped by a clock that ran ahead, perhaps before a restart.
+const aheadMs = 1_000;
 
 /** Every device that was ever seen on the LAN, in memory and in the table `lan_device`. */
 export class DeviceRegistry {
@@ -65,7 +67,7 @@ export class DeviceRegistry {
   observe(sighting: LanSighting): void {
     const { mac, at } = sighting;
     const before = this.#devices.get(mac);
-    const older = before !== undefined && before.lastSeen > at;
+    const older = before !== undefined && before.lastSeen > at && !this.#isAhead(before.lastSeen);
     this.#devices.set(mac, {
       mac,
       ip: older ? before.ip : (sighting.ip ?? before?.ip),
@@ -75,7 +77,7 @@ export class DeviceRegistry {
       dhcpVendorClass: sighting.dhcpVendorClass ?? before?.dhcpVendorClass,
       ipv6Suffix: sighting.ipv6Suffix ?? before?.ipv6Suffix,
       firstSeen: Math.min(at, before?.firstSeen ?? at),
-      lastSeen: Math.max(at, before?.lastSeen ?? at),
+      lastSeen: older ? before.lastSeen : at,
       lastVia: older ? before.lastVia : sighting.via,
     });
     const after = this.#devices.get(mac)!;
@@ -98,7 +100,28 @@ export class DeviceRegistry {
   /** Devices with proof of life within the last `withinMs`. */
   present(withinMs: number): readonly LanDevice[] {
     const since = this.#parts.clock.now() - withinMs;
-    return [...this.#devices.values()].filter((d) => d.lastSeen >= since).map((d) => this.#view(d));
+    return [...this.#devices.values()]
+      .filter((d) => d.lastSeen >= since && !this.#isAhead(d.lastSeen))
+      .map((d) => this.#view(d));
+  }
+
+  /**
+   * The wall clock was set by `byMs`. Set back, what was seen lately moves with it: nobody who has left may count as
+   * present until the old time comes again. Set forward, everything is merely older; the next sweep corrects it.
+   */
+  clockJumped(byMs: number): void {
+    if (byMs >= 0) return;
+    const now = this.#parts.clock.now();
+    for (const device of this.#devices.values()) {
+      if (device.lastSeen <= now) continue;
+      const [lastSeen, firstSeen] = [device.lastSeen + byMs, device.firstSeen];
+      this.#devices.set(device.mac, { ...device, lastSeen, firstSeen: Math.min(firstSeen, lastSeen) });
+      this.#dirty.add(device.mac);
+    }
+  }
+
+  #isAhead(at: number): boolean {
+    return at > this.#parts.clock.now() + aheadMs;
   }
 
   get(mac: Mac): LanDevice | undefined {

@@ -181,3 +181,14 @@ test('the driver accepts its own example and refuses unknown keys', () => {
   expect(() => lanDriver.config.parse(lanDriver.example)).not.toThrow();
   expect(() => lanDriver.config.parse({ networks: [], colour: 'red' })).toThrow(/colour/);
 });
+
+test('a clock that is set back does not stop the probes', async () => {
+  const lan = bench({ tracked: () => [phone] }, { scan_interval_seconds: 300 });
+  await lan.clock.advance(60_000);
+  lan.clock.jump(-3_600_000);
+  lan.asked.length = 0;
+  await lan.clock.advance(60_000);
+  lan.stop();
+  await lan.done;
+  expect(lan.asked.filter((a) => a.endsWith('probe')).length).toBeGreaterThanOrEqual(5);
+});

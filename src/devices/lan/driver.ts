@@ -28,6 +28,8 @@ const nameAgainMs = { found: 6 * 3_600_000, none: 3_600_000 } as const;
 const lookupsAtOnce = 2;
 const probeLimitMs = 30_000;
 const remembered = 8_192;
+// A sighting that lies further in the future is from before the clock was set back.
+const aheadMs = 1_000;
 
 /**
  * Watches the LAN: listens all the time where it may, asks every address each scan interval, and asks the devices of
@@ -162,7 +164,7 @@ class Watch {
     const everyMs = this.#config.probe_interval_seconds * 1000;
     while (!signal.aborted) {
       const now = clock.now();
-      const silence = ({ mac }: Target) => now - (this.#lastSeen.get(mac) ?? Number.NEGATIVE_INFINITY);
+      const silence = ({ mac }: Target) => now - (this.#seenAt(mac) ?? Number.NEGATIVE_INFINITY);
       const targets = this.#parts.tracked?.() ?? [];
       for (const network of this.#networks) {
         const here = targets.filter((t) => contains(network, parseIpv4(t.ip) ?? 0));
@@ -205,9 +207,14 @@ class Watch {
 
   #note(sighting: LanSighting): void {
     if (this.#lastSeen.size > remembered) this.#lastSeen.clear();
-    this.#lastSeen.set(sighting.mac, Math.max(sighting.at, this.#lastSeen.get(sighting.mac) ?? 0));
+    this.#lastSeen.set(sighting.mac, Math.max(sighting.at, this.#seenAt(sighting.mac) ?? 0));
     if (sighting.hostname === undefined) this.#wonder(sighting);
     else this.#nameDue.set(sighting.mac, this.#context.clock.monotonic() + nameAgainMs.found);
+  }
+
+  #seenAt(mac: Mac): number | undefined {
+    const at = this.#lastSeen.get(mac);
+    return at !== undefined && at <= this.#context.clock.now() + aheadMs ? at : undefined;
   }
 
   /** Puts a device in the queue of those whose name is looked up, once in a while. */
