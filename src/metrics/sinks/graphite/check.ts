@@ -52,7 +52,7 @@ export async function probe(
   const line = encodeLine(series, value, at);
   if (line === undefined)
     throw new LaresError('USAGE', `${series} ${value} is not something that Carbon may be sent`);
-  const confirmedInMs = await deliver(config, line, config.timeout_seconds * 1000);
+  const { tookMs: confirmedInMs } = await deliver(config, line, config.timeout_seconds * 1000);
   const sent = { series, value, at, target: named(config), confirmedInMs };
   if (config.render_url === undefined) return { ...sent, shown: undefined, stepSeconds: undefined };
   let last: Rendered[] = [];

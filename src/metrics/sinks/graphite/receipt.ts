@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { LaresError } from '#kernel/errors.ts';
+import { unexplained } from './rules.ts';
 
 export interface Target {
   readonly host: string;
@@ -8,25 +9,34 @@ export interface Target {
 
 export const named = ({ host, port }: Target): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
+export interface Receipt {
+  /** From the first packet to Carbon's FIN. */
+  readonly tookMs: number;
+  /** The part of it that the network does not explain. */
+  readonly carbonMs: number;
+}
+
 /**
  * Sends over a connection of its own, half-closes, and waits for Carbon's FIN, which Carbon sends once it has read
- * to the end: the only receipt that the plaintext protocol has. Resolves with the milliseconds it took. A FIN before
- * ours, a reset, silence or an aborted signal is no receipt: throws UNREACHABLE or TIMEOUT, both naming the target.
+ * to the end: the only receipt that the plaintext protocol has. A FIN before ours, a reset, silence or an aborted
+ * signal is no receipt: throws UNREACHABLE or TIMEOUT, both naming the target.
  */
 export function deliver(
   target: Target,
   payload: string,
   timeoutMs: number,
   signal?: AbortSignal,
-): Promise<number> {
+): Promise<Receipt> {
   const startedAt = performance.now();
+  let connectedAt = startedAt;
   return new Promise((resolve, reject) => {
     const socket = connect({ ...target, noDelay: true, allowHalfOpen: true });
     const settle = (error?: LaresError) => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
       socket.destroy();
-      if (error === undefined) resolve(performance.now() - startedAt);
+      const tookMs = performance.now() - startedAt;
+      if (error === undefined) resolve({ tookMs, carbonMs: unexplained(tookMs, connectedAt - startedAt) });
       else reject(error);
     };
     const timer = setTimeout(() => settle(timedOut(target, timeoutMs)), timeoutMs);
@@ -39,7 +49,10 @@ export function deliver(
     socket.on('end', () => settle(finished ? undefined : cutShort(target)));
     socket.on('finish', () => (finished = true));
     socket.resume();
-    socket.once('connect', () => socket.end(payload));
+    socket.once('connect', () => {
+      connectedAt = performance.now();
+      socket.end(payload);
+    });
   });
 }
 

@@ -56,3 +56,18 @@ test('a slow receipt does not count, until the pace is at its lowest', async () 
   }
   expect(results).toEqual([false, false, false, false, false, false, false, true]);
 });
+
+test('over a line on which every receipt is slow, each chunk counts once the pace is at its lowest', async () => {
+  const { readings, ledger } = await backlog();
+  const replay = new Replay(5000, new ManualClock());
+  const results: boolean[] = [];
+  for (let i = 0; i < 12; i += 1) {
+    const chunk = (await replay.next(ledger, readings))!;
+    results.push(replay.sent(chunk, 25, 1_500));
+    if (results.at(-1) === true) ledger.delivered(chunk.range, 0);
+  }
+  expect(results).toEqual([
+    ...Array.from({ length: 7 }, () => false),
+    ...Array.from({ length: 5 }, () => true),
+  ]);
+});

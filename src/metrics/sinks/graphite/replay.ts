@@ -51,9 +51,11 @@ export class Replay {
 
   /** Takes note of a chunk that was sent and how long its receipt took. True when it counts as delivered. */
   sent(chunk: Chunk, points: number, tookMs: number): boolean {
-    const good = tookMs <= doubtfulMs || this.#pace <= slowestPace;
-    this.#adapt(points, tookMs, good);
-    if (!good) return false;
+    const quick = tookMs <= doubtfulMs;
+    const counts = quick || this.#pace <= slowestPace;
+    // A line on which every receipt is slow must not be tried faster after each chunk: most would not count again.
+    this.#adapt(points, tookMs, quick);
+    if (!counts) return false;
     const { ticks, range } = this.#window ?? chunk;
     const left = ticks.slice(chunk.ticks.length);
     this.#window =

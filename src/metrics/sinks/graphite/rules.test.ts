@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { join, Ledger, nextPace, subtract, type Range } from './rules.ts';
+import { join, Ledger, nextPace, subtract, unexplained, type Range } from './rules.ts';
 
 const minute = 60_000;
 const tick = (at: number): Range => ({ from: at, to: at + 1 });
@@ -95,8 +95,12 @@ describe('the ledger', () => {
 
   test('a wall clock that was set back does not hide what came after the last save', () => {
     const saved = { pending: [], recent: [], through: now + 60 * minute };
-    expect(new Ledger(10 * minute, now, saved).pending).toEqual([{ from: now, to: now + 1 }]);
+    expect(new Ledger(10 * minute, now, saved).pending).toEqual([{ from: now - 10 * minute, to: now + 1 }]);
   });
+});
+
+test('a far Carbon is not taken for a slow one', () => {
+  expect([unexplained(1_210, 600), unexplained(1_210, 5), unexplained(900, 600)]).toEqual([10, 1_200, 0]);
 });
 
 test('the pace halves on trouble, recovers in steps and stays within its limits', () => {

@@ -66,7 +66,8 @@ export class Ledger {
     this.#windowMs = windowMs;
     this.#through = now;
     const unknown = {
-      from: saved === undefined ? now - windowMs : Math.min(saved.through, now),
+      // A place in the future was left by a clock that ran ahead; it says nothing about the ticks since.
+      from: saved === undefined || saved.through > now ? now - windowMs : saved.through,
       to: now + 1,
     };
     this.#pending = join([...(saved?.pending ?? []), ...(saved?.recent ?? []), unknown]);
@@ -139,6 +140,11 @@ export class Ledger {
 export const chunkPoints = 250;
 // Carbon stops reading when its cache is full and drops points meanwhile: a slow receipt is no proof of keeping.
 export const doubtfulMs = 1_000;
+/**
+ * What a receipt took beyond the network's part, in ms. Carbon's system answers the connecting in one round trip
+ * however busy Carbon is, and the receipt itself needs one more.
+ */
+export const unexplained = (tookMs: number, connectMs: number): number => Math.max(0, tookMs - 2 * connectMs);
 /** At this pace a slow receipt is taken for a slow network, not for a full cache. */
 export const slowestPace = 50;
 

@@ -222,18 +222,21 @@ export class GraphiteSink implements Sink {
     this.#report();
   }
 
-  /** Sends and waits for the receipt, all within `timeoutMs`. A Carbon that restarted meanwhile has confirmed nothing. */
+  /**
+   * Sends and waits for the receipt, all within `timeoutMs`. A Carbon that restarted meanwhile has confirmed nothing.
+   * Resolves with the ms that Carbon itself took.
+   */
   async #confirm(payload: string, timeoutMs: number): Promise<number> {
     const startedAt = systemClock.monotonic();
     await this.#sentinel.open(timeoutMs, this.#closing.signal);
     const generation = this.#sentinel.generation;
     const left = Math.max(1, timeoutMs - (systemClock.monotonic() - startedAt));
-    await deliver(this.#config, payload, left, this.#closing.signal);
+    const { carbonMs } = await deliver(this.#config, payload, left, this.#closing.signal);
     if (this.#sentinel.generation !== generation)
       throw new LaresError('UNREACHABLE', `${named(this.#config)} went away while it received`);
     this.#lastSendMs = systemClock.monotonic() - startedAt;
     this.#lastReceiptAt = this.#io.clock.now();
-    return this.#lastSendMs;
+    return carbonMs;
   }
 
   /** The watching connection ended: Carbon restarted, even if every batch was confirmed. */
