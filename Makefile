@@ -21,9 +21,16 @@ test: install test-needs check ## Everything that must hold: checks, tests again
 check: install ## Format, lint, types, dead code and generated files; seconds, no servers
 	@npm run --silent check
 
-bench: install ## Benchmarks beside their rivals; prints tables, never fails on a figure
+bench: install ## Benchmarks beside their rivals, about half an hour; MINUTES=60 for the long ones as the figures in docs/limits.md
 	@scripts/test-needs --bench
-	@for file in bench/*.ts; do echo "== $$file"; node $$file || exit 1; done
+	node bench/sweep.ts 5
+	node bench/store.ts --days 7 --postgres
+	node bench/presence-policies.ts
+	node bench/graphite-receipts.ts
+	node bench/outage.ts --minutes $(or $(MINUTES),5)
+	node bench/whole-house.ts --minutes $(or $(MINUTES),5)
+	node bench/kill.ts
+	node bench/footprint.ts --minutes 5
 
 generate: install ## Write the generated files: config reference, schema, dashboards
 	@npm run --silent generate

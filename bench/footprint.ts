@@ -12,8 +12,8 @@ import { startGraphite } from '../tests/servers/graphite.ts';
 import { enterNetwork, startLares, writeSettings } from '../tests/servers/house.ts';
 import { emulatedLan, someHosts } from '../tests/servers/lan.ts';
 import { scratch } from '../tests/servers/process.ts';
-import { percentile } from './counting.ts';
-import { householdOf } from './house.ts';
+import { percentile } from './lib/counting.ts';
+import { householdOf } from './lib/house.ts';
 
 const { values } = parseArgs({
   options: {

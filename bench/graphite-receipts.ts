@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GraphiteStats } from '#metrics/sinks/graphite/sink.ts';
 import { startGraphite, type Graphite } from '../tests/servers/graphite.ts';
 import { MetricsHouse, type MetricsHouseOptions } from '../tests/servers/metrics-house.ts';
-import { countSettled, percentile } from './counting.ts';
-import { PersistentSink } from './persistent-sink.ts';
+import { countSettled, percentile } from './lib/counting.ts';
+import { PersistentSink } from './lib/persistent-sink.ts';
 
 // The ten minutes of replay and the minute of hold-back, scaled down like the faults.
 const replayMinutes = 0.5;

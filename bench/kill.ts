@@ -12,9 +12,9 @@ import { startGraphite } from '../tests/servers/graphite.ts';
 import { enterNetwork, startLares, writeSettings } from '../tests/servers/house.ts';
 import { emulatedLan, someHosts } from '../tests/servers/lan.ts';
 import { scratch } from '../tests/servers/process.ts';
-import { countSettled, percentile } from './counting.ts';
-import { seeded } from './faults.ts';
-import { householdOf, measured, slots } from './house.ts';
+import { countSettled, percentile } from './lib/counting.ts';
+import { seeded } from './lib/faults.ts';
+import { householdOf, measured, slots } from './lib/house.ts';
 
 const { values } = parseArgs({
   options: { kills: { type: 'string', default: '20' }, seed: { type: 'string', default: '1' } },

@@ -10,8 +10,8 @@ import type { ReadingSource } from '#metrics/tick.ts';
 import { startGraphite } from '../tests/servers/graphite.ts';
 import { MetricsHouse } from '../tests/servers/metrics-house.ts';
 import { TcpProxy } from '../tests/servers/tcp-proxy.ts';
-import { countSettled, percentile } from './counting.ts';
-import { trouble } from './faults.ts';
+import { countSettled, percentile } from './lib/counting.ts';
+import { trouble } from './lib/faults.ts';
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } },

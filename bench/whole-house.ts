@@ -14,9 +14,9 @@ import { enterNetwork, startLares, writeSettings } from '../tests/servers/house.
 import { emulatedLan, someHosts } from '../tests/servers/lan.ts';
 import { scratch } from '../tests/servers/process.ts';
 import { TcpProxy } from '../tests/servers/tcp-proxy.ts';
-import { countSettled } from './counting.ts';
-import { seeded, trouble } from './faults.ts';
-import { householdOf, measured, slots } from './house.ts';
+import { countSettled } from './lib/counting.ts';
+import { seeded, trouble } from './lib/faults.ts';
+import { householdOf, measured, slots } from './lib/house.ts';
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } },

@@ -7,7 +7,7 @@ import { systemClock } from '#platform/clock.ts';
 import { Health } from '#platform/health.ts';
 import { Logger } from '#platform/log.ts';
 import type { StateStore, Store } from '#store/model.ts';
-import type { Expectation } from '../../bench/counting.ts';
+import type { Expectation } from '../../bench/lib/counting.ts';
 import { MemoryReadings, MemoryState, type Spool } from './memory-store.ts';
 
 const people = ['alex', 'sam', 'jo', 'kit', 'max', 'robin'];

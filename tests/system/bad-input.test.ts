@@ -23,7 +23,7 @@ import { buildEthernet, etherType, macBytes } from '#devices/lan/codec/ethernet.
 import { openPacketSocket } from '#devices/lan/packet-socket.ts';
 import type { DetailedHealthBody } from '#http/contract.ts';
 import { HomeAssistantSim, type Fault } from '#platform/homeassistant/sim.ts';
-import { measured, slots } from '../../bench/house.ts';
+import { measured, slots } from '../../bench/lib/house.ts';
 import { graphiteMissing } from '../servers/graphite.ts';
 import { enterNetwork, lares, type LaresProcess } from '../servers/house.ts';
 import { startLab, type Lab } from '../servers/lab.ts';

@@ -15,7 +15,7 @@ import type { CliHouse } from '#platform/command.ts';
 import { silent } from '#platform/log.ts';
 import { openStore } from '#store/index.ts';
 import { stateKey } from '#metrics/sinks/graphite/sink.ts';
-import { countPoints } from '../../bench/counting.ts';
+import { countPoints } from '../../bench/lib/counting.ts';
 import { graphiteMissing, startGraphite, type Graphite } from '../servers/graphite.ts';
 import { MetricsHouse, type MetricsHouseOptions } from '../servers/metrics-house.ts';
 import { MemoryReadings } from '../servers/memory-store.ts';

@@ -8,7 +8,7 @@ import { canMakeLan } from '../servers/lan.ts';
 import { postgresMissing, startPostgres } from '../servers/postgres.ts';
 import { until } from '../servers/process.ts';
 import { serviceManagerMissing, startServiceManager } from '../servers/service-manager.ts';
-import { measured, slots } from '../../bench/house.ts';
+import { measured, slots } from '../../bench/lib/house.ts';
 
 const missing =
   graphiteMissing ?? serviceManagerMissing ?? (canMakeLan ? undefined : 'root and network namespaces');

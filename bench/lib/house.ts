@@ -4,7 +4,7 @@ import { systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { openStore } from '#store/index.ts';
 import type { HouseEvent } from '#kernel/event.ts';
-import type { AirHost } from '../tests/servers/lan.ts';
+import type { AirHost } from '../../tests/servers/lan.ts';
 
 /** The people of the benches: the first six hosts of a LAN are their phones. */
 export function householdOf(hosts: readonly AirHost[]) {

@@ -1,4 +1,4 @@
-import type { Graphite } from '../tests/servers/graphite.ts';
+import type { Graphite } from '../../tests/servers/graphite.ts';
 
 /** How complete Graphite is, point by point. A point is one series at one tick. */
 export interface Count {

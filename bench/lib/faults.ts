@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Graphite } from '../tests/servers/graphite.ts';
-import type { TcpProxy } from '../tests/servers/tcp-proxy.ts';
+import type { Graphite } from '../../tests/servers/graphite.ts';
+import type { TcpProxy } from '../../tests/servers/tcp-proxy.ts';
 
 /** Numbers between 0 and 1 that are the same in each run (mulberry32). */
 export function seeded(seed: number): () => number {
