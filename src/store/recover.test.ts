@@ -5,6 +5,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -217,4 +218,23 @@ test('backups are the newest five, private, and whole', async () => {
     expect((statSync(file).mode & 0o777).toString(8)).toBe('600');
     expect(counts(file)['event']).toBe(1);
   }
+});
+
+test('a repair that was cut off is taken up again, with everything that can be saved', async () => {
+  const { place, file } = await filled();
+  garble(file, 20 * 4096, 3 * 4096);
+  const { store: whole } = await stores.open(place);
+  const saved = (await whole.journal.list({ limit: 1_000 })).length;
+  const [aside] = corruptCopies(place.dataDir);
+  await whole.close();
+  // What is left when the power goes, or systemd loses patience, between the first step and the last.
+  rmSync(file);
+  const half = new DatabaseSync(`${file}.salvage`);
+  half.exec('create table event (id text primary key)');
+  half.close();
+  const { store } = await stores.open(place);
+  expect((await store.journal.list({ limit: 1_000 })).length).toBe(saved);
+  expect(store.recovered).toContain(aside!);
+  expect(corruptCopies(place.dataDir)).toEqual([aside]);
+  expect(existsSync(`${file}.salvage`)).toBe(false);
 });

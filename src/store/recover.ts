@@ -1,4 +1,15 @@
-import { closeSync, copyFileSync, existsSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import type { Log } from '#kernel/driver.ts';
@@ -20,16 +31,34 @@ export function openOrRepair(
   now: number,
   log: Log,
 ): { database: DatabaseSync; recovered: string | undefined } {
-  const damage = existsSync(file) ? damageOf(file) : undefined;
+  const unfinished = existsSync(file) ? undefined : cutOff(file);
+  const damage = existsSync(file) ? damageOf(file) : unfinished && 'its repair was cut off';
   if (damage === undefined) return { database: openFile(file), recovered: undefined };
-  const aside = `${file}.corrupt-${fileTime(now)}`;
-  for (const suffix of ['-wal', '-shm', ''])
-    if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix);
+  const aside = unfinished ?? `${file}.corrupt-${fileTime(now)}`;
+  if (unfinished === undefined) {
+    // From here on until the repair has ended, a start without a database takes the repair up again.
+    writeFileSync(salvageOf(file), '');
+    for (const suffix of ['-wal', '-shm', ''])
+      if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix);
+  }
   const name = path.basename(aside);
   log.error('store error: the database is damaged and was moved aside', { file: name, damage });
   const recovered = `${path.basename(file)} was damaged (${damage}) and is kept as ${name}; ${rescue(aside, file, dataDir)}`;
   log.warn(`store recovered: ${recovered}`);
   return { database: openFile(file), recovered };
+}
+
+const salvageOf = (file: string) => `${file}.salvage`;
+
+/** The database that an earlier repair moved aside and could not finish with: the process was killed, or the disk full. */
+function cutOff(file: string): string | undefined {
+  if (!existsSync(salvageOf(file))) return undefined;
+  const prefix = `${path.basename(file)}.corrupt-`;
+  const [newest] = readdirSync(path.dirname(file))
+    .filter((name) => name.startsWith(prefix) && !/-(wal|shm)$/.test(name))
+    .toSorted()
+    .toReversed();
+  return newest === undefined ? undefined : path.join(path.dirname(file), newest);
 }
 
 /** What is wrong with the file, or undefined when SQLite finds nothing wrong. */
@@ -64,14 +93,22 @@ function startsLikeDatabase(file: string): boolean {
 }
 
 function rescue(from: string, file: string, dataDir: string): string {
-  const saved = salvage(from, `${file}.salvage`);
+  const to = salvageOf(file);
+  const empty = () => {
+    for (const suffix of ['-wal', '-shm']) rmSync(to + suffix, { force: true });
+    writeFileSync(to, '');
+  };
+  empty();
+  const saved = salvage(from, to);
   if (saved !== undefined && saved.rows > 0) {
-    renameSync(`${file}.salvage`, file);
+    renameSync(to, file);
     return `${saved.rows} rows were saved${saved.missing.length > 0 ? `, some of ${saved.missing.join(', ')} are lost` : ''}`;
   }
   const good = backups(dataDir).find((backup) => damageOf(backup) === undefined);
+  empty();
+  if (good !== undefined) copyFileSync(good, to);
+  renameSync(to, file);
   if (good === undefined) return 'no row could be read and there is no backup, so a new one was begun';
-  copyFileSync(good, file);
   return `no row could be read, so the backup ${path.basename(good)} was restored`;
 }
 
