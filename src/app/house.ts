@@ -166,10 +166,12 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     renderUrl === undefined
       ? undefined
       : new GraphiteEvents(renderUrl, { clock, log: log.child('graphite'), bus, ...store });
+  // A changed interval waits for a restart, and so does what is derived from it.
+  const tickMs = config.metrics.interval_seconds * 1000;
   const storeHealth = new StoreHealth(store, health, clock);
   const ready = Promise.withResolvers<void>();
   const tick = new Tick({
-    intervalMs: config.metrics.interval_seconds * 1000,
+    intervalMs: tickMs,
     sources: [
       {
         name: 'presence',
@@ -257,7 +259,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     url: server.url,
     ready: Promise.all([ready.promise, graphite?.attempted]).then(() => undefined),
     firstReceipt: (timeoutMs) => firstReceipt(sinks, timeoutMs),
-    beats: () => clock.now() - (tick.stats().lastAt ?? startedAt) < config.metrics.interval_seconds * 3_000,
+    beats: () => clock.now() - (tick.stats().lastAt ?? startedAt) < tickMs * 3,
     configure(next) {
       config = next;
       presence.configure(next.presence);

@@ -67,6 +67,8 @@ export class Sources {
   configure(config: HouseConfig): void {
     const { supervisor, presence, store } = this.#parts;
     const wifi = config.wifi === undefined || config.wifi.networks.length === 0 ? undefined : config.wifi;
+    // What was found in networks that are no longer asked says nothing about now.
+    if (wifi === undefined) this.#sweeps.clear();
     this.#apply('wifi', wifi, (settings) => {
       this.#sweeps.clear();
       const parts = {

@@ -23,7 +23,7 @@ export const wifiConfig = z
           title: 'Networks',
           description:
             'The networks (CIDR, /16 or smaller) that are scanned. Nothing outside them is ever asked',
-          reload: 'restart',
+          reload: 'live',
           examples: [['192.0.2.0/24']],
         }),
       ),
@@ -35,7 +35,7 @@ export const wifiConfig = z
         meta({
           title: 'Interface',
           description: 'The interface to scan on; found by its address when not given',
-          reload: 'restart',
+          reload: 'live',
           examples: ['wlan0'],
         }),
       ),
@@ -47,7 +47,7 @@ export const wifiConfig = z
           title: 'Method',
           description:
             'raw: ARP of our own and passive listening, needs CAP_NET_RAW. kernel: without any privilege, slower. auto: raw where it is allowed',
-          reload: 'restart',
+          reload: 'live',
         }),
       ),
     scan_interval_seconds: z
@@ -60,7 +60,7 @@ export const wifiConfig = z
           title: 'Scan interval',
           description: 'Time from the start of one sweep of all networks to the next',
           unit: 's',
-          reload: 'restart',
+          reload: 'live',
         }),
       ),
     probe_interval_seconds: z
@@ -74,7 +74,7 @@ export const wifiConfig = z
           description:
             'How often a silent phone of a person is asked directly; three times as often when it is about to be missed',
           unit: 's',
-          reload: 'restart',
+          reload: 'live',
         }),
       ),
     max_frames_per_second: z
@@ -89,7 +89,7 @@ export const wifiConfig = z
           description:
             'The most questions put on the air per second. Default: 500 by raw ARP (more for networks that would take longer than 20 s), 1000 by the kernel',
           unit: 'frames/s',
-          reload: 'restart',
+          reload: 'live',
         }),
       ),
     retries: z
@@ -103,7 +103,7 @@ export const wifiConfig = z
           title: 'Retries',
           description:
             'The most rounds after the first when the network loses frames; a lossless network gets none',
-          reload: 'restart',
+          reload: 'live',
         }),
       ),
     listen: z
@@ -114,7 +114,7 @@ export const wifiConfig = z
           title: 'Listen',
           description:
             'Overhear ARP, DHCP and multicast DNS, so that an arrival is known within a second (method raw)',
-          reload: 'restart',
+          reload: 'live',
         }),
       ),
     resolve_names: z
@@ -124,7 +124,7 @@ export const wifiConfig = z
         meta({
           title: 'Look up names',
           description: 'Ask devices (multicast DNS) and the resolver of this machine for host names',
-          reload: 'restart',
+          reload: 'live',
         }),
       ),
     retention_days: z

@@ -19,7 +19,7 @@ export const homeConfig = z
       .string()
       .min(1)
       .default('Home')
-      .meta({ title: 'Name', description: 'What pages call this home', reload: 'live' }),
+      .meta({ title: 'Name', description: 'What Home Assistant calls this home (MQTT)', reload: 'restart' }),
     time_zone: timeZone.optional().meta({
       title: 'Time zone',
       description: 'IANA name; the time zone of the machine unless given',

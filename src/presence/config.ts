@@ -274,7 +274,7 @@ export const presenceConfig = z
             'expected lower-case letters, digits and _ with dots between, like home.presence',
           )
           .default('home.presence')
-          .meta(meta({ title: 'Prefix', description: 'Start of every presence metric', reload: 'restart' })),
+          .meta(meta({ title: 'Prefix', description: 'Start of every presence metric', reload: 'live' })),
         extras: z
           .array(z.enum(['guests', 'probability', 'freshness']))
           .default([])

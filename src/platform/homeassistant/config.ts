@@ -71,4 +71,10 @@ export const homeassistantConfig = z
         }),
       ),
   })
-  .meta({ title: 'Home Assistant', description: 'Where Home Assistant is and how Lares may read it' });
+  .meta(
+    setting({
+      title: 'Home Assistant',
+      description: 'Where Home Assistant is and how Lares may read it',
+      reload: 'live',
+    }),
+  );
