@@ -14,9 +14,11 @@ import { backUp } from './backup.ts';
 import { openOrRepair } from './recover.ts';
 import { explain, openFile, sqliteDialect } from './sqlite.ts';
 import { sqlState } from './state.ts';
-import { storeMigrations, type Db } from './tables.ts';
+import { hourMs, storeMigrations, type Db } from './tables.ts';
 
 const maintainEveryMs = 60_000;
+// A clock that runs ahead for a while makes everything look old. Letting go slowly, six hours an hour, limits the loss.
+const pruneEveryMs = 600_000;
 
 export const defaultRetention: Retention = { rawDays: 7, minuteDays: 90, hourDays: 1826 };
 
@@ -111,11 +113,14 @@ async function keepMaintained(
   signal: AbortSignal,
 ): Promise<void> {
   let failing = false;
+  let prunedAt = -Infinity;
   while (!signal.aborted) {
     await clock.sleep(maintainEveryMs, signal);
     if (signal.aborted) return;
     try {
-      await readings.maintain(clock.now());
+      const due = clock.monotonic() - prunedAt >= pruneEveryMs;
+      await readings.maintain(clock.now(), due ? hourMs : 0);
+      if (due) prunedAt = clock.monotonic();
       failing = false;
     } catch (error) {
       if (!failing) log.warn(`store error: maintenance waits: ${reason(error)}`, { error });

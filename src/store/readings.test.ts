@@ -149,6 +149,27 @@ describe.each(kinds)('on %s', (kind) => {
     expect(await store.readings.samples('home.a', 0, start + dayMs)).toEqual(all3);
   });
 
+  test('a clock that runs a month ahead for a while costs an hour of samples, not all of them', async () => {
+    const place = await stores.place(kind);
+    /** Opens the store with a clock that is `aheadMs` further, lets its own maintenance run once, and closes it. */
+    const minute = async (aheadMs: number, work: (store: Store) => Promise<void> = async () => {}) => {
+      const { store, clock } = await stores.open(place);
+      await work(store);
+      clock.jump(aheadMs);
+      await clock.advance(60_000);
+      await store.close();
+    };
+    await minute(3 * dayMs, async (store) => {
+      for (let at = start; at < start + 3 * dayMs; at += hourMs)
+        await store.readings.append(batch(at, { 'home.a': 1 }));
+    });
+    await minute(33 * dayMs);
+    const { store } = await stores.open(place);
+    expect((await all(store.readings.range(start, start + 4 * dayMs))).map(({ at }) => at)).toEqual(
+      Array.from({ length: 71 }, (_, i) => start + (i + 1) * hourMs),
+    );
+  });
+
   test('a chart equals the naive computation at any span, resolution and state of sealing', async () => {
     const { store } = await stores.fresh(kind);
     const samples: Sample[] = [];

@@ -5,7 +5,7 @@ import { Buckets, merge, plan } from './chart.rules.ts';
 import { decodeMinutes, decodeSamples, minuteMs, type Samples } from './codec.ts';
 import type { ChartPoint, QueueStats, ReadingLog, Retention } from './model.ts';
 import { WriteQueue } from './queue.ts';
-import { cutoffs, prune, sealHour } from './seal.ts';
+import { cutoffs, horizons, prune, sealHour, slowed } from './seal.ts';
 import { hourMs, type Db, type StoreTables } from './tables.ts';
 import { Columns, portions, type Column } from './ticks.ts';
 
@@ -170,8 +170,9 @@ export class SqlReadings implements ReadingLog {
     return (row?.n ?? 0) + (await this.#countEach(from, first)) + (await this.#countEach(last, to));
   }
 
-  async maintain(now: number): Promise<void> {
-    const cut = cutoffs(now, this.#retention);
+  /** `mostMs`: how much of each resolution may be let go at most; all that is old enough unless given. */
+  async maintain(now: number, mostMs = Infinity): Promise<void> {
+    const cut = slowed(cutoffs(now, this.#retention), await horizons(this.#db), mostMs);
     const full = Math.floor((now - latenessMs) / hourMs) * hourMs;
     for (;;) {
       const at = await this.#firstLoose(0, full);

@@ -31,6 +31,19 @@ export function cutoffs(now: number, { rawDays, minuteDays, hourDays }: Retentio
   return { raw, minute, hour: Math.min(minute, before(hourDays)) };
 }
 
+/** Where each resolution begins, as noted in `tier`. */
+export async function horizons(db: Db): Promise<ReadonlyMap<Tier, number>> {
+  return new Map((await db.selectFrom('tier').selectAll().execute()).map((row) => [row.name, row.since]));
+}
+
+/** Cutoffs that let go at most `mostMs` of each resolution, and nothing of one that nobody knows the beginning of. */
+export function slowed(cut: Cutoffs, since: ReadonlyMap<Tier, number>, mostMs: number): Cutoffs {
+  if (mostMs === Infinity) return cut;
+  const raw = Math.min(cut.raw, (since.get('raw') ?? -Infinity) + mostMs);
+  const minute = Math.min(raw, cut.minute, (since.get('minute') ?? -Infinity) + mostMs);
+  return { raw, minute, hour: Math.min(minute, cut.hour, (since.get('hour') ?? -Infinity) + mostMs) };
+}
+
 /**
  * Moves the samples of one hour from `reading` into chunks, in one transaction: after a crash either all or nothing
  * has moved. Chunks that exist already take the late samples in; the newest value of an instant wins.
@@ -154,9 +167,7 @@ function toMinutes(hour: number, samples: Samples, rawBytes: number): Uint8Array
 /** Lets each resolution go that is older than its cut, in small transactions that each finish what they began. */
 export async function prune(db: Db, cut: Cutoffs): Promise<void> {
   const ids = (await db.selectFrom('series').select('id').orderBy('id').execute()).map((row) => row.id);
-  const since = new Map(
-    (await db.selectFrom('tier').selectAll().execute()).map((row) => [row.name, row.since]),
-  );
+  const since = await horizons(db);
   for (const tier of ['raw', 'minute', 'hour'] as const) {
     for (let from = since.get(tier) ?? Infinity; from < cut[tier];) {
       const to = Math.min(cut[tier], from + dayMs);
