@@ -68,3 +68,12 @@ test('a network that is added is scanned, and one that is removed no longer coun
   await clock.advance(5_000);
   expect(await scanned()).toEqual([]);
 });
+
+test('a clock that is set forward is no missing beat', async () => {
+  const { clock, running } = await house(settings({ metrics: { interval_seconds: 60 } }));
+  await clock.advance(120_000);
+  clock.jump(3_600_000);
+  expect(running.beats()).toBe(true);
+  await clock.advance(120_000);
+  expect(running.beats()).toBe(true);
+});

@@ -124,10 +124,11 @@ export class Wire {
     return this.#listen((heard, at) => {
       const said = `${heard.ip ?? ''}|${heard.hostname ?? ''}|${heard.dhcpFingerprint ?? ''}|${heard.ipv6Suffix ?? ''}`;
       const before = reported.get(heard.mac);
-      if (before !== undefined && at - before.at < repeatMs && (said === before.said || said === '|||'))
+      const now = performance.now();
+      if (before !== undefined && now - before.at < repeatMs && (said === before.said || said === '|||'))
         return;
       if (reported.size > remembered) reported.clear();
-      reported.set(heard.mac, { at, said });
+      reported.set(heard.mac, { at: now, said });
       report({ ...heard, at });
     });
   }
