@@ -50,6 +50,8 @@ test('it restarts for ever, is watched, and holds one capability', () => {
     'CAP_NET_RAW',
     '-/etc/presence-monitoring.env',
   ]);
+  // With a limit, ten tries in two minutes and a PostgreSQL that needs three would leave the house down for good.
+  expect(value('StartLimitIntervalSec')).toBe('0');
   expect(Number(value('WatchdogSec'))).toBeGreaterThanOrEqual(15);
 });
 
