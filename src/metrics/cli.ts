@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { LaresError } from '#kernel/errors.ts';
 import { isSeries, normaliseNode } from '#kernel/reading.ts';
 import type { CliHouse } from '#platform/command.ts';
+import { shown } from '#platform/http-client.ts';
 import { table } from '#platform/table.ts';
 import type { GraphiteConfig } from './config.ts';
 import { probe, testSeries, type GraphiteProbe } from './sinks/graphite/check.ts';
@@ -45,7 +46,7 @@ export function graphiteCommands(
       if (result.shown === null || (result.shown !== undefined && result.shown !== value))
         throw new LaresError(
           'BAD_REPLY',
-          `Carbon took the metric but ${config.render_url} does not show it: look at creates.log and MAX_CREATES_PER_MINUTE, and whether both serve the same Graphite`,
+          `Carbon took the metric but ${shown(config.render_url!)} does not show it: look at creates.log and MAX_CREATES_PER_MINUTE, and whether both serve the same Graphite`,
         );
     });
 

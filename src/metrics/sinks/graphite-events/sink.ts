@@ -2,7 +2,7 @@ import type { Bus } from '#kernel/bus.ts';
 import type { Clock, Log } from '#kernel/driver.ts';
 import type { HouseEvent } from '#kernel/event.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
-import { webRequest } from '#platform/http-client.ts';
+import { shown, webRequest } from '#platform/http-client.ts';
 import type { Journal, StateStore } from '#store/model.ts';
 import { annotatedKinds, toGraphiteEvent } from './codec.ts';
 
@@ -104,6 +104,6 @@ export class GraphiteEvents {
       signal,
     });
     if (reply.status < 200 || reply.status > 299)
-      throw new LaresError('BAD_REPLY', `${this.#url} answered ${reply.status}`);
+      throw new LaresError('BAD_REPLY', `${shown(this.#url)} answered ${reply.status}`);
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '#kernel/driver.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
 import { systemClock } from '#platform/clock.ts';
+import { shown as shownUrl } from '#platform/http-client.ts';
 import type { GraphiteConfig } from '../../config.ts';
 import { diagnose, type Rendered } from './audit.rules.ts';
 import { encodeLine } from './codec.ts';
@@ -96,7 +97,7 @@ export async function checkGraphite(
     if (result.shown === null)
       found.push({
         ok: false,
-        text: `${config.render_url} does not show the test metric: is it the graphite-web of this Carbon, and may Carbon make new files (MAX_CREATES_PER_MINUTE)?`,
+        text: `${shownUrl(config.render_url)} does not show the test metric: is it the graphite-web of this Carbon, and may Carbon make new files (MAX_CREATES_PER_MINUTE)?`,
       });
     const now = systemClock.now();
     const shown =

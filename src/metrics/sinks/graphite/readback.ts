@@ -1,5 +1,5 @@
 import { LaresError } from '#kernel/errors.ts';
-import { webRequest } from '#platform/http-client.ts';
+import { shown as address, webRequest } from '#platform/http-client.ts';
 import type { Rendered } from './audit.rules.ts';
 
 const targetsPerRequest = 100;
@@ -41,7 +41,7 @@ async function ask(url: string, form: URLSearchParams, signal: AbortSignal | und
   if (shown === undefined)
     throw new LaresError(
       'BAD_REPLY',
-      `${url} answered ${reply.status} without data; set graphite.render_url to the address of graphite-web`,
+      `${address(url)} answered ${reply.status} without data; set graphite.render_url to the address of graphite-web`,
     );
   return shown;
 }

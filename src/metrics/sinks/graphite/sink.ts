@@ -66,6 +66,8 @@ export class GraphiteSink implements Sink {
     reconnectsTotal: 0,
   };
   #ledger: Ledger | undefined;
+  /** False while it is not known what the run before us left; that must not be written over. */
+  #recalled = false;
   #live: Batch | undefined;
   #state: GraphiteStats['state'] = 'starting';
   #downSince = 0;
@@ -76,6 +78,8 @@ export class GraphiteSink implements Sink {
   #newestConfirmed: number | undefined;
   #lastReceiptAt: number | undefined;
   #lastAudit: AuditReport | undefined;
+  /** Why the last audit could not be made. */
+  #auditTrouble: string | undefined;
   readonly #replay: Replay;
   /** Why the last chunk of the backlog failed, until the next live tick gets through. */
   #backlogError: string | undefined;
@@ -126,7 +130,15 @@ export class GraphiteSink implements Sink {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, health, state } = this.#io;
     health.set(name, 'starting', `connecting to ${named(this.#config)}`);
-    const saved = await state.get<SavedLedger>(stateKey).catch(() => undefined);
+    let saved: SavedLedger | undefined;
+    try {
+      saved = await state.get<SavedLedger>(stateKey);
+      this.#recalled = true;
+    } catch (error) {
+      this.#io.log.warn(`graphite error: its place in the backlog cannot be read yet: ${reason(error)}`, {
+        error,
+      });
+    }
     this.#ledger = new Ledger(this.#config.replay_minutes * 60_000, clock.now(), saved);
     if (this.#live !== undefined) this.#ledger.offered(this.#live.at);
     await this.#recount();
@@ -330,12 +342,24 @@ export class GraphiteSink implements Sink {
   async #persist(): Promise<void> {
     if (this.#ledger === undefined) return;
     try {
+      if (!this.#recalled) await this.#recall(this.#ledger);
       await this.#io.state.set(stateKey, this.#ledger.save(this.#io.clock.monotonic()));
     } catch (error) {
       this.#io.log.warn(`graphite error: its place in the backlog cannot be kept: ${reason(error)}`, {
         error,
       });
     }
+  }
+
+  /** Takes over what the run before us left, when that could not be read at the start. */
+  async #recall(ledger: Ledger): Promise<void> {
+    const saved = await this.#io.state.get<SavedLedger>(stateKey);
+    this.#recalled = true;
+    if (saved === undefined) return;
+    const since = { from: saved.through, to: this.#io.clock.now() };
+    for (const range of [...saved.pending, ...saved.recent, since]) ledger.missed(range);
+    await this.#recount();
+    this.#bell.resolve();
   }
 
   /** Every 10 minutes: sends again what Carbon confirmed but does not show. */
@@ -348,13 +372,17 @@ export class GraphiteSink implements Sink {
         const report = await audit(renderUrl, readings, clock.now(), signal);
         const before = this.#lastAudit?.summary;
         this.#lastAudit = report;
+        this.#auditTrouble = undefined;
         if (report.summary !== before && report.summary !== undefined)
           log.warn(`graphite error: ${report.summary}`);
         for (const hole of report.holes) this.#ledger?.missed(hole);
         if (report.holes.length > 0) await this.#recount();
         this.#bell.resolve();
       } catch (error) {
-        if (!signal.aborted) log.debug(`graphite audit failed: ${reason(error)}`);
+        const trouble = reason(error);
+        if (!signal.aborted && trouble !== this.#auditTrouble)
+          log.warn(`graphite error: what it keeps cannot be read back: ${trouble}`, { error });
+        this.#auditTrouble = trouble;
       }
     }
   }
