@@ -464,3 +464,18 @@ test('what a source said long ago does not speak against a new address', async (
   await pass(service, 300, [fresh]);
   expect(service.suggestions()[0]?.evidence.map((e) => e.source)).not.toContain('homeassistant');
 });
+
+test('a listener that fails stops neither the arrival nor the other listeners', async () => {
+  const service = await serviceOf();
+  const told: number[] = [];
+  service.onChange(() => {
+    throw new Error('planted');
+  });
+  service.onChange((view) => told.push(view.countHome));
+  service.saw(lan.see(phones.alex));
+  expect([told, states(service)[0], lines.at(-1)]).toEqual([
+    [1],
+    'home',
+    'presence error: a listener failed: planted',
+  ]);
+});

@@ -316,8 +316,20 @@ export class PresenceService {
       .catch((error: unknown) =>
         log.warn(`a transition of ${person} could not be kept: ${reason(error)}`, { error }),
       );
-    const view = this.#listeners.size === 0 ? undefined : this.#picture();
-    if (view !== undefined) for (const listener of this.#listeners) listener(view);
+    this.#tell();
+  }
+
+  /** A listener that fails must not look like a scan that failed, nor cost the others their news. */
+  #tell(): void {
+    if (this.#listeners.size === 0) return;
+    const view = this.#picture();
+    for (const listener of this.#listeners) {
+      try {
+        listener(view);
+      } catch (error) {
+        this.#parts.log.error(`presence error: a listener failed: ${reason(error)}`, { error });
+      }
+    }
   }
 
   /** The picture as last judged; `view()` would judge again and recurse. */
