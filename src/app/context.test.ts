@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { dataDirOf, envFilesOf, findConfig, loadHouse } from './context.ts';
+import { databaseUrlOf, dataDirOf, envFilesOf, findConfig, loadHouse } from './context.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -43,6 +43,18 @@ test('on an installed system the last place for secrets is the env file of syste
   ]);
 });
 
+test('the address of PostgreSQL may stand in an env file as well; an empty one is none', () => {
+  const file = path.join(dir, 'lares.yaml');
+  const url = 'postgres://lares@127.0.0.1/lares';
+  expect([databaseUrlOf(file, {}), databaseUrlOf(file, { DATABASE_URL: '' })]).toEqual([
+    undefined,
+    undefined,
+  ]);
+  writeFileSync(path.join(dir, '.env'), `DATABASE_URL=${url}\n`, { mode: 0o600 });
+  expect(databaseUrlOf(file, {})).toBe(url);
+  expect(databaseUrlOf(file, { DATABASE_URL: `${url}2` })).toBe(`${url}2`);
+});
+
 test('a named configuration file is used even when it is missing, so that the error names it', () => {
   expect(findConfig({ config: '/nowhere/lares.yaml' }, {})).toBe('/nowhere/lares.yaml');
   expect(() => loadHouse('/nowhere/lares.yaml', {})).toThrow(/cannot read \/nowhere\/lares.yaml/);
@@ -54,5 +66,7 @@ test('the data directory comes from the option, the environment, systemd, or sta
     dataDirOf({}, { LARES_DATA: '/b', STATE_DIRECTORY: '/c' }),
     dataDirOf({}, { STATE_DIRECTORY: '/c:/d' }),
     dataDirOf({}, {}),
-  ]).toEqual(['/a', '/b', '/c', path.resolve('data')]);
+    // On an installed system a command uses the database of the service, wherever it is called.
+    dataDirOf({ config: '/etc/lares/lares.yaml' }, {}),
+  ]).toEqual(['/a', '/b', '/c', path.resolve('data'), '/var/lib/lares']);
 });

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { loadConfig, type Loaded, type LoadOptions } from '#config/load.ts';
+import { Secrets } from '#config/secrets.ts';
 import { editConfig } from '#config/write.ts';
 import { Bus } from '#kernel/bus.ts';
 import { LaresError } from '#kernel/errors.ts';
@@ -35,7 +36,19 @@ export function findConfig(options: GlobalOptions, env: Env): string | undefined
 
 export function dataDirOf(options: GlobalOptions, env: Env): string {
   // systemd gives STATE_DIRECTORY; several directories are separated by colons.
-  return path.resolve(options.data ?? env['LARES_DATA'] ?? env['STATE_DIRECTORY']?.split(':')[0] ?? 'data');
+  const named = options.data ?? env['LARES_DATA'] ?? env['STATE_DIRECTORY']?.split(':')[0];
+  // Settings in /etc are those of the service, whose unit names this directory.
+  const settings = findConfig(options, env);
+  const installed = settings !== undefined && path.resolve(settings).startsWith('/etc/');
+  return path.resolve(named ?? (installed ? '/var/lib/lares' : 'data'));
+}
+
+/** `DATABASE_URL` from the environment, a credential of systemd or an env file; empty counts as unset. */
+export function databaseUrlOf(file: string | undefined, env: Env): string | undefined {
+  const credentialsDir = env['CREDENTIALS_DIRECTORY'];
+  return new Secrets({ env, credentialsDir, envFiles: envFilesOf(file ?? 'lares.yaml', env) }).variable(
+    'DATABASE_URL',
+  )?.value;
 }
 
 /** Env files that may fill in settings, in order of precedence; those that do not exist are passed over when read. */
@@ -80,7 +93,7 @@ export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSi
     store: () => {
       const bus = new Bus(() => {});
       const dataDir = dataDirOf(options(), env);
-      const databaseUrl = env['DATABASE_URL'];
+      const databaseUrl = databaseUrlOf(configFile(), env);
       return openStore({
         dataDir,
         databaseUrl,
@@ -102,8 +115,10 @@ export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSi
         },
       );
       const body: unknown = await reply.json().catch(() => undefined);
-      if (reply.ok) return body;
-      const message = (body as { message?: string } | undefined)?.message ?? `HTTP ${reply.status}`;
+      const said = body as { status?: string; message?: string } | undefined;
+      // Where nothing works, health says so with 503 and the same body.
+      if (reply.ok || (reply.status === 503 && said?.status === 'down')) return body;
+      const message = said?.message ?? `HTTP ${reply.status}`;
       throw new LaresError(reply.status === 404 ? 'NOT_FOUND' : 'BAD_REPLY', message);
     },
     log,

@@ -29,7 +29,10 @@ export const buildProgram: BuildProgram = (env, signal) => {
     .description('Senses a home, remembers it, explains it and acts on it.')
     .version(version)
     .option('-c, --config <file>', 'settings; ./lares.yaml or /etc/lares/lares.yaml unless given')
-    .option('--data <dir>', 'data directory; ./data unless given')
+    .option(
+      '--data <dir>',
+      'data directory; /var/lib/lares with settings in /etc, otherwise ./data, unless given',
+    )
     .option('--json', 'print data as JSON')
     .showHelpAfterError('(lares --help lists the commands)')
     .configureHelp({ showGlobalOptions: true });

@@ -7,7 +7,14 @@ import { openNotifier } from '#ops/notify.ts';
 import { systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { houseConfig } from './config.ts';
-import { dataDirOf, envFilesOf, findConfig, loadHouse, type GlobalOptions } from './context.ts';
+import {
+  databaseUrlOf,
+  dataDirOf,
+  envFilesOf,
+  findConfig,
+  loadHouse,
+  type GlobalOptions,
+} from './context.ts';
 import { runDemo } from './demo.ts';
 import { passwordNotice } from '#presence/sources/tado/rules.ts';
 import { startHouse } from './house.ts';
@@ -36,7 +43,8 @@ export async function runService(run: RunOptions): Promise<void> {
   const { config } = loaded;
   const log = new Logger({ level: config.log.level, format: config.log.format });
   for (const secret of loaded.secrets) log.hide(secret);
-  if (run.env['DATABASE_URL'] !== undefined) log.hide(run.env['DATABASE_URL']);
+  const databaseUrl = databaseUrlOf(file, run.env);
+  if (databaseUrl !== undefined) log.hide(databaseUrl);
   for (const warning of loaded.warnings) log.warn(noticeText(warning));
   const tado = passwordNotice(run.env);
   if (tado !== undefined) log.warn(tado);
@@ -48,7 +56,7 @@ export async function runService(run: RunOptions): Promise<void> {
   const house = await startHouse({
     config,
     dataDir: dataDirOf(run.options, run.env),
-    databaseUrl: run.env['DATABASE_URL'],
+    databaseUrl,
     version: run.version,
     clock: systemClock,
     log,

@@ -13,7 +13,7 @@ import { graphiteMissing, startGraphite } from '../../tests/servers/graphite.ts'
 import { freePort, scratch } from '../../tests/servers/process.ts';
 import { areas, doctorCommand } from './cli.ts';
 import { judgeSpace, newEnough } from './checks/machine.ts';
-import { scan } from './checks/peers.ts';
+import { scan, service } from './checks/peers.ts';
 import { examine, passed, report, type DoctorIo, type DoctorSettings } from './doctor.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -358,6 +358,21 @@ describe('the command', () => {
       { ok: true, findings: [{ state: 'warn', text: 'Lares does not answer' }] },
     ]);
   });
+});
+
+test('another program on the port of the house is told from a house that is ill', async () => {
+  const saying = (get: () => Promise<unknown>) => service({ get } as unknown as DoctorIo);
+  const stranger = {
+    check: 'service',
+    state: 'fail',
+    text: 'a program that is not Lares answers at http.port',
+    fix: 'find it with ss -ltnp and stop it, or set http.port',
+  };
+  expect(await saying(() => Promise.reject(new LaresError('NOT_FOUND', 'HTTP 404')))).toEqual([stranger]);
+  expect(await saying(async () => undefined)).toEqual([stranger]);
+  expect(await saying(async () => ({ status: 'down', attention: ['wifi'] }))).toMatchObject([
+    { state: 'fail', text: 'it runs, but is down: wifi' },
+  ]);
 });
 
 test('the report is readable, ends with a count and cannot be forged by a peer', () => {

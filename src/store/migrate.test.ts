@@ -33,6 +33,17 @@ const failing: NamedMigration = {
   },
 };
 
+test.each(['', 'lares.db', 'mysql://a:geheim@127.0.0.1/lares'])(
+  'DATABASE_URL %j is refused by a sentence',
+  async (url) => {
+    const { dataDir } = await stores.place('sqlite');
+    await expect(stores.open({ dataDir, databaseUrl: url })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.not.stringContaining('geheim'),
+    });
+  },
+);
+
 describe.each(kinds)('on %s', (kind) => {
   test('steps run once, in order of their names, and the tables of areas take ids, times and bytes', async () => {
     const place = await stores.place(kind);

@@ -58,7 +58,7 @@ class ExplainingDialect extends PostgresDialect {
   }
 }
 
-/** A pool and its dialect. The address in error sentences carries no password. */
+/** A pool and its dialect. The address in error sentences carries no password. Throws CONFIG_INVALID for another address. */
 export function postgresDialect(url: string, log: Log): PostgresDialect {
   const config: PoolConfig = {
     connectionString: url,
@@ -74,8 +74,14 @@ export function postgresDialect(url: string, log: Log): PostgresDialect {
         oid === int8 || oid === numeric ? Number : types.getTypeParser(oid, format),
     } as NonNullable<PoolConfig['types']>,
   };
+  const parsed = URL.parse(url);
+  if (parsed === null || !/^postgres(ql)?:$/.test(parsed.protocol))
+    throw new LaresError(
+      'CONFIG_INVALID',
+      'DATABASE_URL is no address of PostgreSQL; expected postgres://user:password@host/database',
+    );
+  const { host, pathname } = parsed;
   const pool = new Pool(config);
-  const { host, pathname } = new URL(url);
   const where = `${host === '' ? 'localhost' : host}${pathname}`;
   // An idle connection that the server ends raises here; the next query opens a new one.
   const lost = (error: Error) => log.debug('postgres connection lost', { error });

@@ -174,22 +174,31 @@ async function longSent(io: DoctorIo, settings: DoctorSettings): Promise<string[
   return presenceReadings(view).map((reading) => reading.series);
 }
 
+const stranger: Finding = {
+  check: 'service',
+  state: 'fail',
+  text: 'a program that is not Lares answers at http.port',
+  fix: 'find it with ss -ltnp and stop it, or set http.port',
+};
+
 /** The service runs and says how it is. */
 export const service: Check = async (io) => {
   try {
-    const health = (await io.get('/health')) as { status?: string; attention?: readonly string[] };
+    const health = (await io.get('/health')) as Partial<{ status: string; attention: string[] }> | undefined;
+    if (health === undefined || !['ok', 'degraded', 'down'].includes(health.status ?? '')) return [stranger];
     const troubled = (health.attention ?? []).join(', ');
     return health.status === 'ok'
       ? [{ check: 'service', state: 'ok', text: 'it runs and all is well' }]
       : [
           {
             check: 'service',
-            state: 'warn',
-            text: `it runs, but is ${health.status ?? 'unclear'}: ${troubled}`,
+            state: health.status === 'down' ? 'fail' : 'warn',
+            text: `it runs, but is ${health.status}: ${troubled}`,
             fix: 'lares status, or the status page, says what each of them needs',
           },
         ];
   } catch (error) {
+    if (error instanceof LaresError && error.code === 'NOT_FOUND') return [stranger];
     const running = !(error instanceof LaresError && error.code === 'UNREACHABLE');
     return [
       {
