@@ -64,8 +64,9 @@ export class SqlJournal implements Journal {
   }
 
   async list(query: EventQuery): Promise<HouseEvent[]> {
-    const { kinds, subject, from, to, order = 'desc', limit = defaultLimit } = query;
-    const waiting = this.#queue.pending.filter((event) => matches(event, query));
+    const { kinds, from, to, order = 'desc', limit = defaultLimit } = query;
+    const subject = query.subject === undefined ? undefined : clean(query.subject);
+    const waiting = this.#queue.pending.filter((event) => matches(event, { ...query, subject }));
     let select = this.#db.selectFrom('event').selectAll();
     if (kinds !== undefined) select = select.where((eb) => eb.or(kinds.map((kind) => ofKind(eb, kind))));
     if (subject !== undefined) select = select.where('subject', '=', subject);

@@ -67,6 +67,19 @@ describe.each(kinds)('on %s', (kind) => {
     });
   });
 
+  test('an event is found by the subject that was given, NUL included', async () => {
+    const { store } = await stores.fresh(kind);
+    const kept = await store.journal.append({
+      at: start,
+      kind: 'device.discovered',
+      subject: 'device:a\0b',
+      cause: 'test',
+      evidence: [],
+      data: {},
+    });
+    expect(await store.journal.list({ subject: 'device:a\0b' })).toEqual([kept]);
+  });
+
   test('the size of the database is told in bytes', async () => {
     const { store } = await stores.fresh(kind);
     expect(await store.sizeBytes()).toBeGreaterThan(50_000);
