@@ -519,6 +519,20 @@ describe('the description of the API', () => {
     expect((await get('/docs/json')).body.paths).toEqual(document.paths);
   });
 
+  test('says of what type the success of each route is', async () => {
+    type Routes = Record<string, { get: { responses: Record<string, { content?: object }> } }>;
+    const { paths } = (await openApi()) as { paths: Routes };
+    const types = Object.entries(paths).map(([url, { get: route }]) => [
+      url,
+      Object.keys(route.responses['200']?.content ?? {}),
+    ]);
+    const others = { '/metrics': ['text/plain'], '/api/stream': ['text/event-stream'] };
+    expect(Object.fromEntries(types)).toEqual({
+      ...Object.fromEntries(Object.keys(paths).map((url) => [url, ['application/json']])),
+      ...others,
+    });
+  });
+
   test('is a page without anything from elsewhere', async () => {
     const { type, text } = await get('/docs');
     expect(type).toBe('text/html; charset=utf-8');

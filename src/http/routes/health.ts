@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import { iso, isoOrNull } from '#platform/wire.ts';
 import { detailedHealthBody, healthBody, type DetailedHealthBody } from '../contract.ts';
 import type { HttpPorts } from '../ports.ts';
@@ -96,7 +97,15 @@ export function healthRoutes(ports: Ports): FastifyPluginAsyncZod {
     );
     app.get(
       '/metrics',
-      { schema: { tags, summary: 'Prometheus text format', produces: ['text/plain'] } },
+      {
+        schema: {
+          tags,
+          summary: 'Prometheus text format',
+          response: {
+            200: { description: 'Every metric', content: { 'text/plain': { schema: z.string() } } },
+          },
+        },
+      },
       async (_request, reply) =>
         reply.type('text/plain; version=0.0.4; charset=utf-8').send(await ports.metrics()),
     );

@@ -47,9 +47,14 @@ export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPlug
         schema: {
           tags: ['live'],
           summary: 'Server-sent events: presence and health as they change, and every journal event',
-          produces: ['text/event-stream'],
           headers: z.object({ 'last-event-id': z.string().max(60).optional() }),
-          response: { 503: errorBody },
+          response: {
+            200: {
+              description: 'Events `presence`, `health` and `event`; the data of each is JSON',
+              content: { 'text/event-stream': { schema: z.string() } },
+            },
+            503: errorBody,
+          },
         },
       },
       (request, reply) => {
