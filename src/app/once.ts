@@ -1,13 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Bus } from '#kernel/bus.ts';
 import { LaresError } from '#kernel/errors.ts';
-import { chooseScanner } from '#devices/index.ts';
+import { chooseScanner, deviceMigrations } from '#devices/index.ts';
 import { realIo } from '#ops/cli.ts';
 import { graphite, homeassistant, scan } from '#ops/checks/peers.ts';
 import { examine, passed, report, type Check, type DoctorIo } from '#ops/doctor.ts';
 import { systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
+import { beliefsKey } from '#presence/service.ts';
+import { openStore } from '#store/index.ts';
 import { loadHouse, type cliHouse } from './context.ts';
 import { startHouse, type House } from './house.ts';
 
@@ -36,6 +39,7 @@ async function oneCycle<T>(
   const dataDir = mkdtempSync(path.join(tmpdir(), 'lares-once-'));
   const stop = new AbortController();
   try {
+    await inherit(house, dataDir, writer);
     const running = await startHouse({
       config: { ...config, http: { ...config.http, port: 0 }, mqtt: undefined },
       dataDir,
@@ -55,6 +59,17 @@ async function oneCycle<T>(
   } finally {
     rmSync(dataDir, { recursive: true, force: true });
   }
+}
+
+/** What the service knows of people: without it a phone that sleeps through one sweep would be reported as away. */
+async function inherit(house: CliHouse, dataDir: string, log: Logger): Promise<void> {
+  if (house.env['DATABASE_URL'] === undefined && !existsSync(path.join(house.dataDir(), 'lares.db'))) return;
+  const theirs = await house.store();
+  const beliefs = await theirs.state.get(beliefsKey).finally(() => theirs.close());
+  if (beliefs === undefined) return;
+  const migrations = [...deviceMigrations];
+  const own = await openStore({ dataDir, clock: systemClock, log, bus: new Bus(() => {}), migrations });
+  await own.state.set(beliefsKey, beliefs).finally(() => own.close());
 }
 
 /** `presence_to_graphite --once`: one cycle, and whether it arrived. */

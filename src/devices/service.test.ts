@@ -113,20 +113,30 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (kind) => {
 test('a new device is told of once, with its evidence', async () => {
   const { registry, store } = await house();
   const devices = await registry();
-  devices.observe(sighting());
-  devices.observe(sighting({ at: start + 1 }));
+  const television = '3c:d9:2b:00:00:01';
+  devices.observe(sighting({ mac: television }));
+  devices.observe(sighting({ mac: television, at: start + 1 }));
   const events = await store.journal.list({ kinds: ['device.discovered'] });
   expect(events).toEqual([
     {
       id: expect.any(String),
       at: start,
       kind: 'device.discovered',
-      subject: `device:${mac(1)}`,
+      subject: `device:${television}`,
       cause: 'scan:lan',
       evidence: [{ at: start, source: 'wifi', text: 'arp-reply from 192.0.2.11 in 192.0.2.0/24' }],
-      data: { mac: mac(1), ip: '192.0.2.11', network, randomised: true },
+      data: { mac: television, ip: '192.0.2.11', network, randomised: false },
     },
   ]);
+});
+
+test('a phone with a private address is told of without what would name its owner', async () => {
+  const { registry, store } = await house();
+  const devices = await registry();
+  devices.observe(sighting({ hostname: 'robins-phone' }));
+  const [event] = await store.journal.list({ kinds: ['device.discovered'] });
+  expect(event).toMatchObject({ subject: 'device:private', data: { network, randomised: true } });
+  expect(JSON.stringify(event)).not.toMatch(/02:aa|robin|192\.0\.2\.11/);
 });
 
 test('a flood of made-up addresses fills neither the journal nor the memory', async () => {
@@ -197,12 +207,22 @@ test('strangers are forgotten after the retention, people never', async () => {
   const { registry } = await house();
   const devices = await registry({ keep: (device) => device.mac === mac(1) });
   devices.observe(sighting({ at: start - 91 * day }));
-  devices.observe(sighting({ mac: mac(2), at: start - 91 * day }));
-  devices.observe(sighting({ mac: mac(3), at: start - 89 * day }));
+  const television = (n: number) => `3c:d9:2b:00:00:0${n}`;
+  devices.observe(sighting({ mac: television(2), at: start - 91 * day }));
+  devices.observe(sighting({ mac: television(3), at: start - 89 * day }));
   await devices.flush();
   expect(await devices.prune()).toBe(1);
   await devices.flush();
-  expect((await registry()).devices().map((d) => d.mac)).toEqual([mac(3), mac(1)]);
+  expect((await registry()).devices().map((d) => d.mac)).toEqual([television(3), mac(1)]);
+});
+
+test('the phone of a guest is forgotten the day after', async () => {
+  const { registry } = await house();
+  const devices = await registry();
+  devices.observe(sighting({ mac: mac(2), at: start - 1.1 * day }));
+  devices.observe(sighting({ mac: mac(3), at: start - 0.9 * day }));
+  expect(await devices.prune()).toBe(1);
+  expect(devices.devices().map((d) => d.mac)).toEqual([mac(3)]);
 });
 
 test('what could not be written is written later', async () => {

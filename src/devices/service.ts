@@ -20,6 +20,7 @@ export interface RegistryParts {
 const writeEveryMs = 10_000;
 const pruneEveryMs = 3_600_000;
 const ninetyDaysMs = 90 * 86_400_000;
+const guestMs = 86_400_000;
 const minuteMs = 60_000;
 /** A flood of made-up addresses must not fill the journal … */
 const mostDiscoveriesPerMinute = 60;
@@ -151,8 +152,12 @@ export class DeviceRegistry {
   /** Forgets devices that belong to nobody and were not seen within the retention. Returns how many. */
   async prune(): Promise<number> {
     const { clock, retentionMs = ninetyDaysMs, keep = () => false, log } = this.#parts;
-    const before = clock.now() - retentionMs;
-    const old = [...this.#devices.values()].filter((d) => d.lastSeen < before && !keep(this.#view(d)));
+    const now = clock.now();
+    // A private address that belongs to nobody was a guest's phone; it is nobody's business the day after.
+    const ageLimit = (mac: Mac) => (isRandomised(mac) ? Math.min(guestMs, retentionMs) : retentionMs);
+    const old = [...this.#devices.values()].filter(
+      (d) => now - d.lastSeen > ageLimit(d.mac) && !keep(this.#view(d)),
+    );
     return this.#forget(
       old.map((d) => d.mac),
       (error) => log.warn(`devices error: old devices could not be removed: ${reason(error)}`),
@@ -229,6 +234,20 @@ export class DeviceRegistry {
     }
     this.#discoveries.told += 1;
     const { mac, ip, network, hostname, firstSeen: at, lastVia } = device;
+    // The journal is for good: a phone under a private address is recorded without what would name its owner.
+    if (isRandomised(mac)) {
+      void store.journal.append({
+        at,
+        kind: 'device.discovered',
+        subject: 'device:private',
+        cause: 'scan:lan',
+        evidence: [
+          { at, source: 'wifi', text: `a device with a private address joined ${network} (${lastVia})` },
+        ],
+        data: { network, randomised: true },
+      });
+      return;
+    }
     void store.journal.append({
       at,
       kind: 'device.discovered',
@@ -237,7 +256,7 @@ export class DeviceRegistry {
       evidence: [
         { at, source: 'wifi', text: `${lastVia} from ${ip ?? 'an address not known yet'} in ${network}` },
       ],
-      data: { mac, ip, network, hostname, randomised: isRandomised(mac) },
+      data: { mac, ip, network, hostname, randomised: false },
     });
   }
 }

@@ -15,9 +15,9 @@ test('a line carries time, level, component, code, message and fields', () => {
   const { lines, log } = setUp();
   log
     .child('graphite')
-    .warn('graphite error: refused', { error: new LaresError('UNREACHABLE', 'refused'), port: 2003 });
+    .warn('graphite error', { error: new LaresError('UNREACHABLE', 'refused'), port: 2003 });
   expect(lines).toEqual([
-    '1970-01-01T00:00:00.000Z|WARN|graphite|UNREACHABLE|graphite error: refused reason=refused port=2003',
+    '1970-01-01T00:00:00.000Z|WARN|graphite|UNREACHABLE|graphite error reason=refused port=2003',
   ]);
 });
 

@@ -89,7 +89,8 @@ export class Logger implements Log {
     const { error, ...rest } = fields as { error?: unknown };
     const code = error instanceof LaresError ? error.code : '-';
     const time = new Date(now()).toISOString();
-    const cause = error === undefined ? {} : { reason: reason(error) };
+    // A message that tells the reason already need not tell it twice.
+    const cause = error === undefined || message.includes(reason(error)) ? {} : { reason: reason(error) };
     let line =
       format === 'json'
         ? JSON.stringify({ time, level, component: this.#component, code, message, ...cause, ...rest })

@@ -58,6 +58,30 @@ test('a source that keeps failing is tried again, ever more rarely', async () =>
   await supervisor.stopAll();
 });
 
+test('the same trouble is told once and then once a minute, another trouble at once', async () => {
+  const { clock, supervisor, lines } = setUp();
+  let trouble = 'no answer';
+  supervisor.start(
+    'plug',
+    driver(async () => {
+      throw new LaresError('UNREACHABLE', trouble);
+    }),
+    undefined,
+    ignore,
+  );
+  await clock.advance(59_000);
+  expect(lines).toEqual(['WARN|plug|UNREACHABLE|plug error: no answer retry_in_s=1']);
+  trouble = 'no route';
+  await clock.advance(130_000);
+  expect(lines.map((l) => l.split('|').at(-1)?.split(' retry')[0])).toEqual([
+    'plug error: no answer',
+    'plug error: no route',
+    'plug error: no route',
+    'plug error: no route',
+  ]);
+  await supervisor.stopAll();
+});
+
 test('a sign of life resets the waits and the health', async () => {
   const { clock, supervisor, health } = setUp();
   const tries: number[] = [];
@@ -96,7 +120,7 @@ test('a wrong setting parks the source instead of hammering it, and says why', a
     1,
     'parked',
     [
-      'ERROR|homeassistant|AUTH_REFUSED|homeassistant error: token refused; make a new one; it waits until its settings change reason="token refused; make a new one"',
+      'ERROR|homeassistant|AUTH_REFUSED|homeassistant error: token refused; make a new one; it waits until its settings change',
     ],
   ]);
 });

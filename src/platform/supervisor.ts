@@ -6,6 +6,7 @@ const firstWaitMs = 1_000;
 const longestWaitMs = 60_000;
 // A run of this length was a success, however it ended; the next failure starts from the shortest wait.
 const goodRunMs = 60_000;
+const complainAgainMs = 60_000;
 
 /** Milliseconds before try number `attempt` (from 0): doubling from 1 s to 60 s, with jitter between half and all of it. */
 export function backoff(attempt: number, random: number): number {
@@ -81,6 +82,7 @@ export class Supervisor {
     const { clock, health, random } = this.#io;
     const log = this.#io.log.child(name);
     health.set(name, 'starting', 'starting');
+    let complaint = { text: '', at: Number.NEGATIVE_INFINITY };
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       const startedAt = clock.monotonic();
       const round = new AbortController();
@@ -90,7 +92,10 @@ export class Supervisor {
       const alive = (detail = told) => {
         told = detail;
         lastAlive = clock.monotonic();
-        if (attempt > 0 && health.get(name)?.state !== 'ok') log.info(`${name} works again`);
+        if (attempt > 0 && health.get(name)?.state !== 'ok') {
+          log.info(`${name} works again`);
+          complaint.text = '';
+        }
         attempt = 0;
         health.set(name, 'ok', detail);
       };
@@ -122,7 +127,12 @@ export class Supervisor {
         backoff(attempt, random()),
         failure instanceof LaresError ? (failure.retryAfterMs ?? 0) : 0,
       );
-      log.warn(`${name} error: ${reason(failure)}`, { error: failure, retry_in_s: Math.round(wait / 1000) });
+      // The same trouble is told once, and then once a minute: retries come more often than news.
+      const text = reason(failure);
+      if (text !== complaint.text || clock.monotonic() - complaint.at >= complainAgainMs) {
+        complaint = { text, at: clock.monotonic() };
+        log.warn(`${name} error: ${text}`, { error: failure, retry_in_s: Math.round(wait / 1000) });
+      }
       health.set(name, 'down', reason(failure));
       await clock.sleep(wait, signal);
 

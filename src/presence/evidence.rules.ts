@@ -88,7 +88,12 @@ function wifiEvidence(
   const weight = Math.max(-strongest, Math.min(strongest, ratio));
   if (silence < 30_000)
     return [
-      { at: last.at, source: 'wifi', text: `${last.device} was on Wi-Fi ${seconds(silence)} ago`, weight },
+      {
+        at: last.at,
+        source: 'wifi',
+        text: `${last.device} was on Wi-Fi ${seconds(Math.max(0, around.now - last.at))} ago`,
+        weight,
+      },
     ];
   const often = rate >= 0.01 ? rate.toPrecision(2) : 'less than 0.01';
   const text = `${last.device} silent for ${seconds(silence)}; at home it is silent that long ${often} times an hour`;

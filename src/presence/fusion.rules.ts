@@ -13,13 +13,14 @@ export function judge(belief: Belief, around: Surroundings, tuning: Tuning): Jud
   const says = (source: string) =>
     weighed.statements.some((s) => s.source === source && s.state === 'home') ? 1 : 0;
   const from = {
-    wifi: weighed.silence < tuning.graceMs ? 1 : 0,
+    // By the plain clock: a metric that stayed 1 while nobody listens would be a claim, not a memory.
+    wifi: weighed.last !== undefined && around.now - weighed.last.at < tuning.graceMs ? 1 : 0,
     homeassistant: says('homeassistant'),
     tado: says('tado'),
   } as const;
   const state =
     tuning.policy === 'fixed'
-      ? fixedState(belief, evidence, from)
+      ? fixedState(belief, weighed, tuning)
       : nextState(belief, probability, weighed, around, tuning);
   return {
     probability,
@@ -31,8 +32,12 @@ export function judge(belief: Belief, around: Surroundings, tuning: Tuning): Jud
   };
 }
 
-function fixedState(belief: Belief, evidence: readonly Evidence[], from: Judgement['from']): PersonState {
-  if (from.wifi + from.homeassistant + from.tado > 0) return 'home';
+function fixedState(
+  belief: Belief,
+  { evidence, silence, statements }: Weighed,
+  { graceMs }: Tuning,
+): PersonState {
+  if (silence < graceMs || statements.some((s) => s.state === 'home')) return 'home';
   return evidence.length > 0 || belief.state !== 'unknown' ? 'away' : 'unknown';
 }
 

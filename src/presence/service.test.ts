@@ -175,6 +175,8 @@ test('while the scanner is down nobody leaves; when it works again everybody has
   scannerWorks = false;
   await pass(service, 3_600);
   expect(states(service)[0]).toBe('home');
+  // The metric of the source itself does not claim what nobody has looked at for an hour.
+  expect(service.view().people[0]?.from.wifi).toBe(0);
   scannerWorks = true;
   await pass(service, 290);
   expect(states(service)[0]).toBe('home');

@@ -51,7 +51,8 @@ interface Saved {
   readonly guests?: GuestBook;
 }
 
-const stateKey = 'presence.beliefs';
+/** Where beliefs are kept in the state store. */
+export const beliefsKey = 'presence.beliefs';
 const saveEveryMs = 60_000;
 const guestsEveryMs = 60_000;
 // Door evidence older than this cannot belong to a silence that is still being judged.
@@ -86,7 +87,7 @@ export class PresenceService {
   /** Loads what was known before the restart and begins to listen. */
   async start(): Promise<void> {
     const { bus, store, clock } = this.#parts;
-    const saved = await store.state.get<Saved>(stateKey);
+    const saved = await store.state.get<Saved>(beliefsKey);
     for (const belief of saved?.beliefs ?? []) this.#beliefs.set(belief.person, belief);
     this.#guests = saved?.guests ?? {};
     await this.#relinker.load();
@@ -383,7 +384,7 @@ export class PresenceService {
     const savedAt = this.#parts.clock.now();
     if (!now && Math.abs(savedAt - this.#savedAt) < saveEveryMs) return;
     this.#savedAt = savedAt;
-    await this.#parts.store.state.set(stateKey, {
+    await this.#parts.store.state.set(beliefsKey, {
       savedAt,
       beliefs: [...this.#beliefs.values()],
       guests: this.#guests,

@@ -376,7 +376,8 @@ const eventWords = {
   'presence.arrived': (name, { from }) => (from === 'unknown' ? `${name} is home` : `${name} came home`),
   'presence.left': (name) => `${name} left`,
   'presence.away': (name) => `${name} is away`,
-  'device.discovered': (name) => `New device ${name}`,
+  'device.discovered': (name) =>
+    name === 'private' ? 'New device with a private address' : `New device ${name}`,
 };
 
 function drawEvents() {
