@@ -64,7 +64,10 @@ export async function runService(run: RunOptions): Promise<void> {
     signal,
   });
   log.info(`Lares is at ${house.url}`);
-  void house.ready.then(() => notify.ready());
+  void house.ready.then(async () => {
+    await notify.ready();
+    await notify.status(`at ${house.url}`);
+  });
   notify.watch(() => house.beats(), signal);
   const watch = watchConfig({
     schema: houseConfig,
