@@ -65,11 +65,20 @@ async function oneCycle<T>(
 async function inherit(house: CliHouse, dataDir: string, log: Logger): Promise<void> {
   if (house.env['DATABASE_URL'] === undefined && !existsSync(path.join(house.dataDir(), 'lares.db'))) return;
   const theirs = await house.store();
-  const beliefs = await theirs.state.get(beliefsKey).finally(() => theirs.close());
+  let beliefs: unknown;
+  try {
+    beliefs = await theirs.state.get(beliefsKey);
+  } finally {
+    await theirs.close();
+  }
   if (beliefs === undefined) return;
   const migrations = [...deviceMigrations];
   const own = await openStore({ dataDir, clock: systemClock, log, bus: new Bus(() => {}), migrations });
-  await own.state.set(beliefsKey, beliefs).finally(() => own.close());
+  try {
+    await own.state.set(beliefsKey, beliefs);
+  } finally {
+    await own.close();
+  }
 }
 
 /** `presence_to_graphite --once`: one cycle, and whether it arrived. */

@@ -4,6 +4,7 @@ import { CommanderError, type Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '#config/load.ts';
 import { codes } from '#kernel/errors.ts';
+import { tasks } from '../../src/ops/maintenance.rules.ts';
 import { envBindings, houseConfig } from '../../src/app/config.ts';
 import { buildProgram, version } from '../../src/app/program.ts';
 
@@ -121,6 +122,12 @@ describe.each(pages)('%s', (page) => {
         loadConfig(houseConfig, { file: page, text: yaml, env, bindings: envBindings }),
       ).not.toThrow();
   });
+});
+
+test('every command that the maintenance calendar names exists', async () => {
+  const all = Object.values(tasks).flatMap(({ how }) => calls(how));
+  expect(all.length).toBeGreaterThan(5);
+  for (const args of all) expect([args, await complaint(args)]).toEqual([args, undefined]);
 });
 
 test('the playbook is of this version', () => {

@@ -87,9 +87,24 @@ describe.skipIf(missing !== undefined)(
       expect(once.code).toBe(0);
     });
 
+    test('the self-test finds LAN, Home Assistant, Graphite and health in order', async () => {
+      const tested = await cli('--json', 'presence', '--selftest');
+      const { findings } = JSON.parse(tested.out) as { findings: { check: string; state: string }[] };
+      expect(new Set(findings.map((f) => `${f.check} ${f.state}`))).toEqual(
+        new Set(['discovery ok', 'homeassistant ok', 'graphite ok', 'health ok']),
+      );
+      expect(tested.code).toBe(0);
+    });
+
     test('a phone that leaves the LAN sends its owner away after the grace period', async () => {
       await lab.phone(0, false);
       await house.line(/alex left home after \d+ s of silence/, 25_000);
+      const compared = await cli('--json', 'presence', 'discover', '--compare');
+      expect(JSON.parse(compared.out)).toMatchObject({
+        added: [],
+        removed: [{ mac: '02:aa:bb:cc:dd:01', person: 'alex' }],
+        changed: [],
+      });
       await lab.shows('alex.is_home', 0);
       await lab.shows('alex.from_wifi', 0);
       expect(await lab.newest('anyone_home')).toBe(1);
