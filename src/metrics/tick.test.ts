@@ -92,7 +92,7 @@ describe('the tick', () => {
     ]);
     const about = h.lines.filter((line) => line.includes('tado')).map((line) => line.split('|')[4]);
     expect(about).toEqual([
-      'tado error: its readings are missing: half way reason="half way"',
+      'tado error: its readings are missing: half way',
       'tado is measured again',
     ]);
     await h.end();
