@@ -240,7 +240,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
           families({ stats: stats(), components: health.report().components, presence: presence.view() }),
         ),
     },
-    { ...config.http, allowedHosts: config.http.allowed_hosts },
+    config.http,
   );
   life.defer(() => server.close());
 

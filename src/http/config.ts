@@ -19,16 +19,6 @@ export const httpConfig = z
       .max(65_535)
       .default(8_000)
       .meta({ title: 'Port', description: 'Port of the web page and the API', reload: 'restart' }),
-    allowed_hosts: z
-      .array(z.string().regex(/^[a-z0-9.-]+$/, 'expected a host name like lares.example.org'))
-      .default([])
-      .meta({
-        title: 'Further names',
-        description:
-          'Names besides localhost under which a browser may ask, for a tunnel or proxy of your own',
-        reload: 'restart',
-        examples: [['lares.example.org']],
-      }),
   })
   .prefault({})
   .meta({ title: 'Web', description: 'The status page and the API' });

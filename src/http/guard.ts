@@ -25,11 +25,10 @@ export function hostName(header: string): string | undefined {
 /** Why a request is refused before any route sees it; undefined when it is welcome. */
 export function refusal(
   headers: Readonly<Record<string, string | string[] | undefined>>,
-  allowed: ReadonlySet<string>,
 ): string | undefined {
   // A page of another site can point its own name at 127.0.0.1 (DNS rebinding); its Host header gives it away.
   const host = typeof headers.host === 'string' ? hostName(headers.host) : undefined;
-  if (host === undefined || !(isLoopback(host) || allowed.has(host)))
+  if (host === undefined || !isLoopback(host))
     return `the Host header ${JSON.stringify(headers.host ?? '')} is not a name of this server; ask for http://localhost`;
   if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined)
     return 'this request came through a proxy; Lares must not be published before it knows sign-in';
@@ -78,11 +77,10 @@ export function statusOf(error: unknown): number {
 }
 
 /** Refuses strangers and puts the security headers on every reply. */
-export function guardHook(allowedHosts: readonly string[] = []) {
-  const allowed = new Set(allowedHosts.map((host) => host.toLowerCase()));
+export function guardHook() {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
     reply.headers(securityHeaders);
-    const why = refusal(request.headers, allowed);
+    const why = refusal(request.headers);
     if (why === undefined) return undefined;
     // 421: the request was meant for another server (RFC 9110, 15.5.20).
     return reply.code(421).send({ code: 'PERMISSION_MISSING', message: why });

@@ -31,8 +31,6 @@ export interface HttpOptions {
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
-  /** Names besides `localhost` under which a browser may ask, for a tunnel of the household's own. */
-  readonly allowedHosts?: readonly string[];
   /** Milliseconds of real time between two signs of life on an idle stream; 15 s unless told. */
   readonly heartbeatMs?: number;
 }

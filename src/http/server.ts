@@ -27,7 +27,7 @@ const heartbeatMs = 15_000;
 /** The server with all its routes, not listening yet. Ports are touched only by requests and by listening. */
 export async function createApp(
   ports: HttpPorts,
-  options: Pick<HttpOptions, 'allowedHosts' | 'heartbeatMs'> = {},
+  options: Pick<HttpOptions, 'heartbeatMs'> = {},
 ): Promise<FastifyInstance> {
   const app = Fastify({
     http: limits,
@@ -38,7 +38,7 @@ export async function createApp(
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  app.addHook('onRequest', guardHook(options.allowedHosts));
+  app.addHook('onRequest', guardHook());
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({
       code: 'NOT_FOUND',

@@ -91,10 +91,7 @@ describe('the tick', () => {
       'home.presence.count_home',
     ]);
     const about = h.lines.filter((line) => line.includes('tado')).map((line) => line.split('|')[4]);
-    expect(about).toEqual([
-      'tado error: its readings are missing: half way',
-      'tado is measured again',
-    ]);
+    expect(about).toEqual(['tado error: its readings are missing: half way', 'tado is measured again']);
     await h.end();
   });
 
