@@ -39,3 +39,30 @@ export interface Period {
   readonly from: number;
   readonly to: number;
 }
+
+/** One local day (or other stretch) of one device. */
+export interface PeriodEnergy extends Period {
+  /** Wh drawn. */
+  readonly wh: number;
+  /** Wh fed back. */
+  readonly exportWh: number;
+  /** How much of it is known first hand or remembered, ms. */
+  readonly coveredMs: number;
+  /** The worst way in which a part of it is known; `missing` also where slots are absent. */
+  readonly how: Provenance;
+}
+
+/** What a device used in the running local day, week (from Monday), month and year, and in all since it is known. Wh. */
+export interface Totals {
+  readonly todayWh: number;
+  readonly weekWh: number;
+  readonly monthWh: number;
+  readonly yearWh: number;
+  /** The virtual counter: never falls. */
+  readonly totalWh: number;
+  readonly todayExportWh: number;
+  readonly weekExportWh: number;
+  readonly monthExportWh: number;
+  readonly yearExportWh: number;
+  readonly totalExportWh: number;
+}
