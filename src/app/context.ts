@@ -4,13 +4,17 @@ import { loadConfig, type Loaded, type LoadOptions } from '#config/load.ts';
 import { Secrets } from '#config/secrets.ts';
 import { editConfig } from '#config/write.ts';
 import { Bus } from '#kernel/bus.ts';
-import { LaresError } from '#kernel/errors.ts';
+import { codes, LaresError, type Code } from '#kernel/errors.ts';
 import { deviceMigrations } from '#devices/index.ts';
 import { systemClock } from '#platform/clock.ts';
-import type { CliHouse } from '#platform/command.ts';
+import type { ActingHouse } from '#platform/command.ts';
 import { Logger } from '#platform/log.ts';
+import { readToken } from '#platform/token.ts';
 import { openStore } from '#store/index.ts';
 import { envBindings, houseConfig, systemEnvFile, type HouseConfig } from './config.ts';
+
+// Switching waits for the device to confirm.
+const askLimitMs = 15_000;
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -86,7 +90,23 @@ export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSi
     for (const secret of loaded.secrets) log.hide(secret);
     return loaded.config;
   };
-  const house: CliHouse<HouseConfig> & { addMac(index: number, mac: string): Promise<void> } = {
+  const ask = async (pathname: string, request: RequestInit = {}): Promise<unknown> => {
+    const { host, port } = configFile() === undefined ? defaults(env).http : (await config()).http;
+    const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}${pathname}`;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(askLimitMs)]);
+    const reply = await fetch(url, { ...request, signal: limit }).catch((cause: unknown) => {
+      throw new LaresError('UNREACHABLE', `Lares does not answer at ${url}; start it with: lares run`, {
+        cause,
+      });
+    });
+    const body: unknown = await reply.json().catch(() => undefined);
+    const said = body as { status?: string; code?: string; message?: string } | undefined;
+    // Where nothing works, health says so with 503 and the same body.
+    if (reply.ok || (reply.status === 503 && said?.status === 'down')) return body;
+    const code = said?.code !== undefined && said.code in codes ? (said.code as Code) : 'BAD_REPLY';
+    throw new LaresError(code, said?.message ?? `HTTP ${reply.status}`);
+  };
+  const house: ActingHouse<HouseConfig> & { addMac(index: number, mac: string): Promise<void> } = {
     config,
     configFile,
     dataDir: () => dataDirOf(options(), env),
@@ -104,23 +124,16 @@ export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSi
         guest: true,
       });
     },
-    get: async (pathname) => {
-      const { host, port } = configFile() === undefined ? defaults(env).http : (await config()).http;
-      const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}${pathname}`;
-      const reply = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) }).catch(
-        (cause: unknown) => {
-          throw new LaresError('UNREACHABLE', `Lares does not answer at ${url}; start it with: lares run`, {
-            cause,
-          });
+    get: (pathname) => ask(pathname),
+    post: (pathname, body) =>
+      ask(pathname, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${readToken(dataDirOf(options(), env))}`,
         },
-      );
-      const body: unknown = await reply.json().catch(() => undefined);
-      const said = body as { status?: string; message?: string } | undefined;
-      // Where nothing works, health says so with 503 and the same body.
-      if (reply.ok || (reply.status === 503 && said?.status === 'down')) return body;
-      const message = said?.message ?? `HTTP ${reply.status}`;
-      throw new LaresError(reply.status === 404 ? 'NOT_FOUND' : 'BAD_REPLY', message);
-    },
+        body: JSON.stringify(body),
+      }),
     log,
     env,
     print: (data, human) =>

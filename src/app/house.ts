@@ -14,6 +14,7 @@ import { localHour } from '#platform/local-time.ts';
 import type { Logger } from '#platform/log.ts';
 import { processStats, type SinkStats } from '#platform/stats.ts';
 import { Supervisor } from '#platform/supervisor.ts';
+import { ensureToken } from '#platform/token.ts';
 import { presencePort, presenceReadings } from '#presence/index.ts';
 import { PresenceService } from '#presence/service.ts';
 import { lockDataDir, openStore } from '#store/index.ts';
@@ -221,6 +222,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     {
       now: () => clock.now(),
       log: log.child('http'),
+      token: ensureToken(dataDir),
       presence: presencePort({
         service: presence,
         lan,

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LaresError, type Code } from '#kernel/errors.ts';
+import { sameSecret, tokenFile } from '#platform/token.ts';
 
 const isLoopback = (host: string) => /^(127(\.\d{1,3}){3}|::1|localhost)$/.test(host);
 
@@ -65,6 +66,8 @@ export const securityHeaders: Readonly<Record<string, string>> = {
 /** Status of each code that a route may throw; everything else is a mistake of ours, 500. */
 const statuses: Partial<Record<Code, number>> = {
   USAGE: 400,
+  AUTH_REFUSED: 401,
+  FORBIDDEN: 403,
   NOT_FOUND: 404,
   RATE_LIMITED: 429,
   UNREACHABLE: 502,
@@ -74,6 +77,20 @@ const statuses: Partial<Record<Code, number>> = {
 
 export function statusOf(error: unknown): number {
   return error instanceof LaresError ? (statuses[error.code] ?? 500) : 500;
+}
+
+/**
+ * Who asks for something to be done. Until people can sign in that is whoever can read the token file of the data
+ * directory, which only the user of the service and root can.
+ * @throws LaresError AUTH_REFUSED without the right token.
+ */
+export function requireToken(request: Pick<FastifyRequest, 'headers'>, token: string): void {
+  const [scheme, given = ''] = (request.headers.authorization ?? '').split(' ');
+  if (scheme?.toLowerCase() === 'bearer' && sameSecret(given, token)) return;
+  throw new LaresError(
+    'AUTH_REFUSED',
+    `what acts needs the header "Authorization: Bearer …" with the content of the file ${tokenFile} in the data directory`,
+  );
 }
 
 /** Refuses strangers and puts the security headers on every reply. */

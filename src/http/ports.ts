@@ -11,6 +11,8 @@ export interface HttpPorts {
   /** Wall clock of the house; in a sped-up demo it runs faster than the machine's. */
   now(): number;
   readonly log: Log;
+  /** What a request must carry to make something happen; see `src/platform/token.ts`. */
+  readonly token: string;
   readonly presence: PresencePort;
   readonly events: {
     list(query: EventQuery): Promise<readonly HouseEvent[]>;

@@ -31,6 +31,7 @@ export function simPerson(person: string, over: Partial<PersonView> = {}): Perso
 /** A house in memory behind the real server: everything that the routes ask for, changed by the methods of this class. */
 export class SimHouse implements HttpPorts {
   readonly log = silent;
+  readonly token = 'sim-token-sim-token-sim-token-sim-token-123';
   readonly health: Health;
   readonly charts = new Map<string, ChartPoint[]>();
   people: PersonView[] = [];

@@ -8,6 +8,7 @@ export const codes = {
   USAGE: { remedy: 'fix-config', title: 'A command was called with the wrong words' },
   AUTH_REFUSED: { remedy: 'fix-config', title: 'A server refused the credentials' },
   PERMISSION_MISSING: { remedy: 'fix-config', title: 'The operating system refused an action' },
+  FORBIDDEN: { remedy: 'fix-config', title: 'The settings do not allow this action' },
   UNREACHABLE: { remedy: 'retry', title: 'A host did not answer' },
   TIMEOUT: { remedy: 'retry', title: 'A host answered too slowly or not at all' },
   RATE_LIMITED: { remedy: 'retry', title: 'A server asked for fewer requests' },

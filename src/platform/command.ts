@@ -20,3 +20,9 @@ export interface CliHouse<Config> {
   progress(text: string): void;
   readonly signal: AbortSignal;
 }
+
+/** For commands that make the running service do something. */
+export interface ActingHouse<Config> extends CliHouse<Config> {
+  /** `POST <path>` with a JSON body, signed in by the token of the data directory. Throws what the service answers. */
+  post(path: string, body: unknown): Promise<unknown>;
+}

@@ -1,0 +1,61 @@
+import type { Device, Values } from './model.ts';
+import type { Basis } from './view.model.ts';
+
+/** A device and what it says now; `values` is empty while nothing holds. */
+export interface Member {
+  readonly device: Device;
+  readonly values: Values;
+}
+
+export interface Composition {
+  readonly basis: Basis;
+  /** Ids whose sum is the house. */
+  readonly parts: readonly string[];
+  /** Ids whose sum explains the house: circuits where there are any, else every other device. */
+  readonly explaining: readonly string[];
+}
+
+const meterSources = ['meter', 'glow'];
+
+/**
+ * What makes up the house: the meter of the supply; without one the circuits; without those every device that
+ * measures. `mainMeter` is the id that the settings name. Parts of a device that measures itself are not counted
+ * again, and neither is gas.
+ */
+export function compose(devices: readonly Device[], mainMeter?: string): Composition {
+  const electric = devices.filter((d) => d.medium !== 'gas');
+  const byId = new Map(electric.map((d) => [d.id, d]));
+  const meter =
+    (mainMeter === undefined ? undefined : byId.get(mainMeter)) ??
+    meterSources.flatMap(
+      (source) => electric.find((d) => d.source === source && d.parent === undefined) ?? [],
+    )[0];
+  const others = electric.filter(
+    (d) => d !== meter && !meterSources.includes(d.source) && !isInside(d, byId),
+  );
+  const circuits = others.filter((d) => d.source === 'circuit');
+  const explaining = (circuits.length > 0 ? circuits : others).map((d) => d.id);
+  if (meter !== undefined) return { basis: 'meter', parts: [meter.id], explaining };
+  if (explaining.length === 0) return { basis: 'none', parts: [], explaining };
+  return { basis: circuits.length > 0 ? 'circuits' : 'devices', parts: explaining, explaining };
+}
+
+/** Whether a device above it is in the list, and so counts what it draws. */
+function isInside(device: Device, byId: ReadonlyMap<string, Device>): boolean {
+  return device.parent !== undefined && byId.has(device.parent);
+}
+
+/**
+ * Power of some devices together, W. A plug that is unreachable is worth nothing unless the sum `mustBeWhole`: half a
+ * house is not the house.
+ */
+export function sumOfPower(
+  ids: readonly string[],
+  values: ReadonlyMap<string, Values>,
+  mustBeWhole: boolean,
+): number | undefined {
+  const powers = ids.map((id) => values.get(id)?.power_watts);
+  const known = powers.filter((p) => p !== undefined);
+  if (known.length === 0 || (mustBeWhole && known.length < powers.length)) return undefined;
+  return known.reduce((sum, p) => sum + p, 0);
+}

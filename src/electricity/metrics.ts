@@ -1,0 +1,113 @@
+import type { Reading } from '#kernel/reading.ts';
+import { quantities, type Quantity } from './model.ts';
+import type { DeviceView, ElectricityView, HouseView, Totals } from './view.model.ts';
+
+export const defaultPrefix = 'home.electricity';
+
+interface Row<Subject> {
+  /** Last node of the series. */
+  readonly leaf: string;
+  readonly title: string;
+  readonly unit: string;
+  /** Undefined where nothing is known; the reading is then left out, never 0. */
+  readonly read: (subject: Subject) => number | undefined;
+}
+
+export type DeviceMetric = Row<DeviceView>;
+export type HouseMetric = Row<HouseView>;
+
+// Counters of devices reset and wrap; what is published is the ledger's own, which does not.
+const unpublished: readonly Quantity[] = ['energy_wh', 'export_wh'];
+
+const kwh = (wh: number | undefined) => (wh === undefined ? undefined : wh / 1000);
+
+const periods: readonly { readonly of: keyof Totals; readonly node: string; readonly words: string }[] = [
+  { of: 'todayWh', node: 'today', words: 'today' },
+  { of: 'weekWh', node: 'week', words: 'this week' },
+  { of: 'monthWh', node: 'month', words: 'this month' },
+  { of: 'yearWh', node: 'year', words: 'this year' },
+  { of: 'totalWh', node: 'total', words: 'ever' },
+];
+
+const energyRows: readonly Row<{
+  readonly energy: Totals | undefined;
+  readonly fedBack: Totals | undefined;
+}>[] = periods.flatMap(({ of, node, words }) => [
+  {
+    leaf: `energy_${node}_kwh`,
+    title: `Energy drawn ${words}`,
+    unit: 'kWh',
+    read: ({ energy }) => kwh(energy?.[of]),
+  },
+  {
+    leaf: `export_${node}_kwh`,
+    title: `Energy fed back ${words}`,
+    unit: 'kWh',
+    // Most homes feed nothing back; a row of zeros for every plug would bury what matters.
+    read: ({ fedBack }) => ((fedBack?.totalWh ?? 0) > 0 ? kwh(fedBack?.[of]) : undefined),
+  },
+]);
+
+/** One row per reading of a device: `home.electricity.<source>.<device>.<leaf>`. */
+export const deviceMetrics: readonly DeviceMetric[] = [
+  ...(Object.keys(quantities) as Quantity[])
+    .filter((quantity) => !unpublished.includes(quantity))
+    .map((quantity): DeviceMetric => ({
+      leaf: quantity,
+      ...quantities[quantity],
+      read: ({ values }) => values[quantity],
+    })),
+  {
+    leaf: 'power_kw',
+    title: 'Power of a meter, as the original system named it',
+    unit: 'kW',
+    read: ({ device, values }) => (device.source === 'meter' ? kwh(values.power_watts) : undefined),
+  },
+  ...energyRows,
+  {
+    leaf: 'cost_today',
+    title: 'Cost today, without standing charge',
+    unit: 'currency',
+    read: (d) => d.costToday,
+  },
+];
+
+/** One row per reading of the whole house: `home.electricity.house.<leaf>`. */
+export const houseMetrics: readonly HouseMetric[] = [
+  { leaf: 'power_watts', title: 'Power of the house', unit: 'W', read: (h) => h.powerWatts },
+  {
+    leaf: 'unexplained_watts',
+    title: 'Power of the house beyond its known devices',
+    unit: 'W',
+    read: (h) => h.unexplainedWatts,
+  },
+  { leaf: 'base_load_watts', title: 'Always-on base load', unit: 'W', read: (h) => h.baseLoadWatts },
+  ...energyRows,
+  {
+    leaf: 'cost_today',
+    title: 'Cost today, standing charge included',
+    unit: 'currency',
+    read: (h) => h.costToday?.total,
+  },
+  { leaf: 'price_per_kwh', title: 'Price of a kWh now', unit: 'currency/kWh', read: (h) => h.pricePerKwh },
+  {
+    leaf: 'carbon_grams_per_kwh',
+    title: 'Carbon intensity of the grid now',
+    unit: 'g/kWh',
+    read: (h) => h.carbonIntensity,
+  },
+];
+
+/** The readings of one instant, `view.at`. What a device said last stands in every tick for as long as it holds. */
+export function electricityReadings(view: ElectricityView, prefix: string = defaultPrefix): Reading[] {
+  const all: Reading[] = [];
+  const add = <S>(path: string, rows: readonly Row<S>[], subject: S) => {
+    for (const { leaf, read } of rows) {
+      const value = read(subject);
+      if (value !== undefined) all.push({ series: `${prefix}.${path}.${leaf}`, at: view.at, value });
+    }
+  };
+  for (const device of view.devices) add(device.path, deviceMetrics, device);
+  add('house', houseMetrics, view.house);
+  return all;
+}
