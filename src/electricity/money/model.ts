@@ -15,8 +15,10 @@ export interface Tariff {
   rates(from: number, to: number): readonly Rate[];
   /** Rates for energy fed back; nothing is paid for it when absent. */
   exportRates?(from: number, to: number): readonly Rate[];
-  /** Currency units per local day. */
+  /** Currency units per local day; where it changed over time, the newest. */
   readonly standingPerDay: number;
+  /** Currency units for the local day that begins at `at`, where it changed over time. */
+  standingOn?(at: number): number;
 }
 
 export interface Cost {
@@ -27,4 +29,28 @@ export interface Cost {
   readonly standing: number;
   /** Wh that had no price. */
   readonly unpricedWh: number;
+}
+
+/** How much carbon dioxide a kWh of the grid stands for during a stretch of time. */
+export interface Intensity extends Period {
+  readonly gramsPerKwh: number;
+}
+
+/** What an importer read. */
+export interface Imported<T> {
+  /** Oldest first, without overlaps; `to` is Infinity where the end is not known yet. */
+  readonly rates: readonly T[];
+  /** Address of the next, older page, where the reply has more. */
+  readonly next?: string | undefined;
+  /** What a person should know: prices that contradict each other, rows left out. */
+  readonly notes: readonly string[];
+}
+
+/** The price that a smart meter showed from `at` on, until it shows another one. */
+export interface MeterPrice {
+  readonly at: number;
+  /** Currency units per kWh. */
+  readonly perKwh?: number | undefined;
+  /** Currency units per day. */
+  readonly standingPerDay?: number | undefined;
 }
