@@ -1,6 +1,7 @@
 import type { Reading } from '#kernel/reading.ts';
 import { quantities, type Quantity } from './model.ts';
-import type { DeviceView, ElectricityView, HouseView, Totals } from './view.model.ts';
+import type { Totals } from './energy/model.ts';
+import type { DeviceView, ElectricityView, HouseView } from './view.model.ts';
 
 export const defaultPrefix = 'home.electricity';
 
@@ -21,32 +22,35 @@ const unpublished: readonly Quantity[] = ['energy_wh', 'export_wh'];
 
 const kwh = (wh: number | undefined) => (wh === undefined ? undefined : wh / 1000);
 
-const periods: readonly { readonly of: keyof Totals; readonly node: string; readonly words: string }[] = [
-  { of: 'todayWh', node: 'today', words: 'today' },
-  { of: 'weekWh', node: 'week', words: 'this week' },
-  { of: 'monthWh', node: 'month', words: 'this month' },
-  { of: 'yearWh', node: 'year', words: 'this year' },
-  { of: 'totalWh', node: 'total', words: 'ever' },
-];
+const periods = {
+  today: 'today',
+  week: 'this week',
+  month: 'this month',
+  year: 'this year',
+  total: 'ever',
+} as const;
 
-const energyRows: readonly Row<{
-  readonly energy: Totals | undefined;
-  readonly fedBack: Totals | undefined;
-}>[] = periods.flatMap(({ of, node, words }) => [
-  {
-    leaf: `energy_${node}_kwh`,
-    title: `Energy drawn ${words}`,
-    unit: 'kWh',
-    read: ({ energy }) => kwh(energy?.[of]),
+const energyRows: readonly Row<{ readonly energy: Totals | undefined }>[] = Object.entries(periods).flatMap(
+  ([period, words]) => {
+    const node = period as keyof typeof periods;
+    return [
+      {
+        leaf: `energy_${node}_kwh`,
+        title: `Energy drawn ${words}`,
+        unit: 'kWh',
+        read: ({ energy }) => kwh(energy?.[`${node}Wh`]),
+      },
+      {
+        leaf: `export_${node}_kwh`,
+        title: `Energy fed back ${words}`,
+        unit: 'kWh',
+        // Most things feed nothing back; a row of zeros for every plug would bury what matters.
+        read: ({ energy }) =>
+          (energy?.totalExportWh ?? 0) > 0 ? kwh(energy?.[`${node}ExportWh`]) : undefined,
+      },
+    ];
   },
-  {
-    leaf: `export_${node}_kwh`,
-    title: `Energy fed back ${words}`,
-    unit: 'kWh',
-    // Most homes feed nothing back; a row of zeros for every plug would bury what matters.
-    read: ({ fedBack }) => ((fedBack?.totalWh ?? 0) > 0 ? kwh(fedBack?.[of]) : undefined),
-  },
-]);
+);
 
 /** One row per reading of a device: `home.electricity.<source>.<device>.<leaf>`. */
 export const deviceMetrics: readonly DeviceMetric[] = [

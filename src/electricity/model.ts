@@ -88,6 +88,8 @@ export interface Remembers {
 /** Everything that a device's driver knows about it, and what can be asked of it. */
 export interface Announcement {
   readonly device: Device;
+  /** How often it is expected to be measured, ms; what it said last holds for a while longer than that. 60 s unless given. */
+  readonly everyMs?: number | undefined;
   readonly switches?: Switches | undefined;
   readonly remembers?: Remembers | undefined;
 }

@@ -1,18 +1,9 @@
+import type { Totals } from './energy/model.ts';
 import type { Cost } from './money/model.ts';
 import type { Device, Values } from './model.ts';
 
 /** `ok`: answers. `silent`: has not been heard of for longer than its values hold. `down`: says why it fails. */
 export type DeviceState = 'ok' | 'silent' | 'down';
-
-/** Energy of the present periods in the home's time zone, Wh. */
-export interface Totals {
-  readonly todayWh: number;
-  readonly weekWh: number;
-  readonly monthWh: number;
-  readonly yearWh: number;
-  /** Since Lares knows the device; never falls. */
-  readonly totalWh: number;
-}
 
 /** Whether it can be switched: `impossible` when it has no switch, `forbidden` when the settings say so. */
 export type Control = 'allowed' | 'forbidden' | 'impossible';
@@ -31,7 +22,6 @@ export interface DeviceView {
   /** Epoch ms of the last measurement. */
   readonly measuredAt: number | undefined;
   readonly energy: Totals | undefined;
-  readonly fedBack: Totals | undefined;
   /** Money of the present local day, without standing charge; absent without a tariff. */
   readonly costToday: number | undefined;
 }
@@ -48,7 +38,6 @@ export interface HouseView {
   /** What the meter draws beyond the devices and circuits that are known; absent without a meter. */
   readonly unexplainedWatts: number | undefined;
   readonly energy: Totals | undefined;
-  readonly fedBack: Totals | undefined;
   readonly costToday: Cost | undefined;
   /** Price of one kWh now. */
   readonly pricePerKwh: number | undefined;

@@ -143,6 +143,7 @@ export class Member {
   #announcement({ device, switches, remembers }: Answer): Announcement {
     return {
       device,
+      everyMs: this.#io.intervalMs,
       switches: switches && {
         turn: async (on, signal) => {
           try {

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { defaultPrefix } from './metrics.ts';
+
+const deviceSettings = z
+  .strictObject({
+    device: z
+      .string()
+      .min(1)
+      .max(128)
+      .meta({
+        title: 'Device',
+        description: 'Which one: its id, the name that it gives itself, or its MAC address',
+        reload: 'live',
+        examples: ['Plug 3', '02:00:00:00:00:01'],
+      }),
+    name: z
+      .string()
+      .min(1)
+      .max(64)
+      .optional()
+      .meta({
+        title: 'Name',
+        description: 'What to call it; also the name of its series',
+        reload: 'live',
+        examples: ['Living room lamp'],
+      }),
+    circuit: z
+      .string()
+      .min(1)
+      .max(64)
+      .optional()
+      .meta({
+        title: 'Circuit',
+        description: 'It measures this circuit of the distribution board: its series are under circuit.NAME',
+        reload: 'live',
+        examples: ['kitchen'],
+      }),
+    control: z.boolean().default(true).meta({
+      title: 'May be switched',
+      description: 'With false Lares never switches it: for a freezer, a server, medical equipment',
+      reload: 'live',
+    }),
+    ignore: z.boolean().default(false).meta({
+      title: 'Ignore',
+      description: 'With true it is neither shown nor recorded',
+      reload: 'live',
+    }),
+  })
+  .meta({ title: 'Device', description: 'What the house should know about one device' });
+export type DeviceSettings = z.infer<typeof deviceSettings>;
+
+/** The top-level section `electricity`. */
+export const electricityConfig = z
+  .strictObject({
+    prefix: z
+      .string()
+      .regex(/^[a-z0-9_]+(\.[a-z0-9_]+)*$/, 'lower-case letters, digits and _, with dots between')
+      .default(defaultPrefix)
+      .meta({ title: 'Metric prefix', description: 'Start of every electricity series', reload: 'restart' }),
+    networks: z
+      .array(z.cidrv4())
+      .default([])
+      .meta({
+        title: 'Networks',
+        description: 'Networks that are searched for plugs and meters. Nothing is ever searched unasked',
+        reload: 'live',
+        examples: [['192.0.2.0/24']],
+      }),
+    main_meter: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .meta({
+        title: 'Main meter',
+        description:
+          'Name or id of the device that measures the whole house; the pulse meter or smart meter unless set, and without one the sum of circuits or devices',
+        reload: 'live',
+        examples: ['Shelly Pro 3EM'],
+      }),
+    retention_years: z.number().min(1).max(100).default(10).meta({
+      title: 'Retention of energy',
+      description: 'How long quarter-hour energy is kept',
+      unit: 'years',
+      reload: 'live',
+    }),
+    devices: z
+      .array(deviceSettings)
+      .default([])
+      .meta({ title: 'Devices', description: 'Names, circuits and what may be switched', reload: 'live' }),
+  })
+  .meta({ title: 'Electricity', description: 'Plugs, meters and circuits' });
+export type ElectricityConfig = z.infer<typeof electricityConfig>;

@@ -1,0 +1,398 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { LaresError } from '#kernel/errors.ts';
+import type { HouseEvent } from '#kernel/event.ts';
+import {
+  errorBody,
+  eventBody,
+  instant,
+  instantQuery,
+  iso,
+  isoOrNull,
+  parseInstant,
+  toEventBody,
+} from '#platform/wire.ts';
+import type { ChartPoint } from '#store/model.ts';
+import type { PeriodEnergy, Totals } from './energy/model.ts';
+import type { Cost } from './money/model.ts';
+import { quantities, type Quantity } from './model.ts';
+import type { Switched } from './service.ts';
+import type { DeviceView, ElectricityView } from './view.model.ts';
+
+/** What a device (or `house`) cost on one local day, epoch ms. */
+export interface DayCost extends Cost {
+  readonly path: string;
+  readonly from: number;
+  readonly to: number;
+  /** Wh drawn. */
+  readonly wh: number;
+}
+
+/** What the routes need of electricity. All instants are epoch ms. */
+export interface ElectricityPort {
+  view(): ElectricityView;
+  /** Throws NOT_FOUND or USAGE. */
+  find(name: string): DeviceView;
+  /** `subject` is a path, or `house`. */
+  chart(path: string, leaf: string, from: number, to: number, points: number): Promise<readonly ChartPoint[]>;
+  /** Local days; `device` is an id, or `house`. */
+  days(device: string, from: number, to: number): Promise<readonly PeriodEnergy[]>;
+  /** Per local day, of one device or of everything. Throws USAGE where there is no tariff. */
+  costs(device: string | undefined, from: number, to: number): Promise<readonly DayCost[]>;
+  /** What stands out: standby, base load, anomalies, appliance events. */
+  insight(): Promise<unknown>;
+  events(device: string, limit: number): Promise<readonly HouseEvent[]>;
+  turn(name: string, on: boolean, actor: string, why: string, signal: AbortSignal): Promise<Switched>;
+  onChange(listener: () => void): () => void;
+}
+
+const totalsBody = z.object({
+  today_kwh: z.number(),
+  week_kwh: z.number(),
+  month_kwh: z.number(),
+  year_kwh: z.number(),
+  total_kwh: z.number(),
+  export_today_kwh: z.number(),
+  export_total_kwh: z.number(),
+});
+
+export const electricDeviceBody = z.object({
+  id: z.string(),
+  path: z.string(),
+  name: z.string(),
+  source: z.string(),
+  medium: z.enum(['electricity', 'gas']),
+  model: z.string().nullable(),
+  firmware: z.string().nullable(),
+  address: z.string().nullable(),
+  parent: z.string().nullable(),
+  state: z.enum(['ok', 'silent', 'down']),
+  problem: z.string().nullable(),
+  control: z.enum(['allowed', 'forbidden', 'impossible']),
+  measured_at: instant.nullable(),
+  values: z.record(z.string(), z.number()),
+  energy: totalsBody.nullable(),
+  cost_today: z.number().nullable(),
+  notes: z.array(z.string()),
+});
+export type ElectricDeviceBody = z.infer<typeof electricDeviceBody>;
+
+export const electricityBody = z.object({
+  at: instant,
+  house: z.object({
+    basis: z.enum(['meter', 'circuits', 'devices', 'none']),
+    power_watts: z.number().nullable(),
+    unexplained_watts: z.number().nullable(),
+    base_load_watts: z.number().nullable(),
+    energy: totalsBody.nullable(),
+    cost_today: z.number().nullable(),
+    price_per_kwh: z.number().nullable(),
+    currency: z.string().nullable(),
+    carbon_grams_per_kwh: z.number().nullable(),
+  }),
+  devices: z.array(electricDeviceBody),
+});
+export type ElectricityBody = z.infer<typeof electricityBody>;
+
+const kwh = (wh: number) => Math.round(wh) / 1000;
+/** Money is rounded where it is shown, to a hundredth of the smallest coin. */
+const money = (value: number) => Math.round(value * 10_000) / 10_000;
+const orNull = <T>(value: T | undefined): T | null => value ?? null;
+
+const toTotals = (t: Totals | undefined): z.infer<typeof totalsBody> | null =>
+  t === undefined
+    ? null
+    : {
+        today_kwh: kwh(t.todayWh),
+        week_kwh: kwh(t.weekWh),
+        month_kwh: kwh(t.monthWh),
+        year_kwh: kwh(t.yearWh),
+        total_kwh: kwh(t.totalWh),
+        export_today_kwh: kwh(t.todayExportWh),
+        export_total_kwh: kwh(t.totalExportWh),
+      };
+
+export function toElectricDeviceBody(view: DeviceView): ElectricDeviceBody {
+  const { device, costToday } = view;
+  return {
+    id: device.id,
+    path: view.path,
+    name: device.name,
+    source: device.source,
+    medium: device.medium ?? 'electricity',
+    model: orNull(device.model),
+    firmware: orNull(device.firmware),
+    address: orNull(device.address),
+    parent: orNull(device.parent),
+    state: view.state,
+    problem: orNull(view.problem),
+    control: view.control,
+    measured_at: isoOrNull(view.measuredAt),
+    values: { ...view.values },
+    energy: toTotals(view.energy),
+    cost_today: costToday === undefined ? null : money(costToday),
+    notes: [...(device.notes ?? [])],
+  };
+}
+
+export function toElectricityBody({ at, house, devices }: ElectricityView): ElectricityBody {
+  return {
+    at: iso(at),
+    house: {
+      basis: house.basis,
+      power_watts: orNull(house.powerWatts),
+      unexplained_watts: orNull(house.unexplainedWatts),
+      base_load_watts: orNull(house.baseLoadWatts),
+      energy: toTotals(house.energy),
+      cost_today: house.costToday === undefined ? null : money(house.costToday.total),
+      price_per_kwh: orNull(house.pricePerKwh),
+      currency: orNull(house.currency),
+      carbon_grams_per_kwh: orNull(house.carbonIntensity),
+    },
+    devices: devices.map(toElectricDeviceBody),
+  };
+}
+
+export const energyBody = z.object({
+  path: z.string(),
+  days: z.array(
+    z.object({
+      from: instant,
+      to: instant,
+      kwh: z.number(),
+      export_kwh: z.number(),
+      /** Share of the day that is known first hand or from the device's memory. */
+      covered: z.number().min(0).max(1),
+      how: z.enum(['counter', 'integrated', 'remembered', 'spread', 'missing']),
+    }),
+  ),
+});
+export type EnergyBody = z.infer<typeof energyBody>;
+
+export const costBody = z.object({
+  currency: z.string().nullable(),
+  days: z.array(
+    z.object({
+      path: z.string(),
+      from: instant,
+      to: instant,
+      kwh: z.number(),
+      total: z.number(),
+      import: z.number(),
+      export: z.number(),
+      standing: z.number(),
+      unpriced_kwh: z.number(),
+    }),
+  ),
+});
+export type CostBody = z.infer<typeof costBody>;
+
+const historyBody = z.object({
+  series: z.string(),
+  from: instant,
+  to: instant,
+  points: z.array(z.object({ at: instant, mean: z.number(), min: z.number(), max: z.number() })),
+});
+
+export const switchedBody = z.object({
+  device: z.string(),
+  path: z.string(),
+  is_on: z.boolean(),
+  event: z.string(),
+});
+
+const dayMs = 86_400_000;
+const longestSpanMs = 400 * dayMs;
+const switchLimitMs = 10_000;
+
+/** The span of a query: the last `usualMs` unless said. Throws USAGE when it is empty or longer than 400 days. */
+function span(query: { from?: string | undefined; to?: string | undefined }, now: number, usualMs: number) {
+  const to = query.to === undefined ? now : parseInstant(query.to)!;
+  const from = query.from === undefined ? to - usualMs : parseInstant(query.from)!;
+  if (from >= to) throw new LaresError('USAGE', `from (${iso(from)}) must lie before to (${iso(to)})`);
+  if (to - from > longestSpanMs)
+    throw new LaresError('USAGE', 'the span is longer than 400 days; ask for less');
+  return { from, to };
+}
+
+export interface ElectricityRouteOptions {
+  /** Wall clock, epoch ms. */
+  readonly now: () => number;
+  /** Throws AUTH_REFUSED unless the request may make things happen. */
+  readonly mayAct: (request: { readonly headers: Readonly<Record<string, unknown>> }) => void;
+}
+
+/** The routes under `/api/electricity`. */
+export function electricityRoutes(
+  port: ElectricityPort,
+  { now, mayAct }: ElectricityRouteOptions,
+): FastifyPluginAsyncZod {
+  const tags = ['electricity'];
+  const errors = { 400: errorBody, 404: errorBody };
+  const name = z.string().min(1).max(128);
+  const spanQuery = { from: instantQuery.optional(), to: instantQuery.optional() };
+  /** Path and id of a device, or of the whole house. */
+  const meant = (device: string | undefined) => {
+    if (device === undefined || device === 'house') return { path: 'house', id: 'house' };
+    const found = port.find(device);
+    return { path: found.path, id: found.device.id };
+  };
+  return async (app) => {
+    app.get(
+      '/api/electricity',
+      {
+        schema: {
+          tags,
+          summary: 'What the house draws now, and what it used',
+          response: { 200: electricityBody },
+        },
+      },
+      () => toElectricityBody(port.view()),
+    );
+    app.get(
+      '/api/electricity/devices/:name',
+      {
+        schema: {
+          tags,
+          summary: 'One device, with what happened to it last; by id, path or name',
+          params: z.object({ name }),
+          querystring: z.object({ limit: z.coerce.number().int().min(1).max(100).default(10) }),
+          response: { 200: electricDeviceBody.extend({ events: z.array(eventBody) }), ...errors },
+        },
+      },
+      async ({ params, query }) => {
+        const view = port.find(params.name);
+        const events = await port.events(view.device.id, query.limit);
+        return { ...toElectricDeviceBody(view), events: events.map(toEventBody) };
+      },
+    );
+    app.get(
+      '/api/electricity/history',
+      {
+        schema: {
+          tags,
+          summary: 'A quantity of a device or of the house over time; the last 24 hours unless told',
+          querystring: z.object({
+            device: name.optional(),
+            quantity: z.enum(Object.keys(quantities) as [Quantity, ...Quantity[]]).default('power_watts'),
+            points: z.coerce.number().int().min(1).max(5_000).default(500),
+            ...spanQuery,
+          }),
+          response: { 200: historyBody, ...errors },
+        },
+      },
+      async ({ query }) => {
+        const { from, to } = span(query, now(), dayMs);
+        const { path } = meant(query.device);
+        const points = await port.chart(path, query.quantity, from, to, query.points);
+        return {
+          series: `${path}.${query.quantity}`,
+          from: iso(from),
+          to: iso(to),
+          points: points.map((p) => ({ at: iso(p.at), mean: p.mean, min: p.min, max: p.max })),
+        };
+      },
+    );
+    app.get(
+      '/api/electricity/energy',
+      {
+        schema: {
+          tags,
+          summary: 'Energy per local day, with how it is known; the last 7 days unless told',
+          querystring: z.object({ device: name.optional(), ...spanQuery }),
+          response: { 200: energyBody, ...errors },
+        },
+      },
+      async ({ query }) => {
+        const { from, to } = span(query, now(), 7 * dayMs);
+        const { path, id } = meant(query.device);
+        const days = await port.days(id, from, to);
+        return {
+          path,
+          days: days.map((d) => ({
+            from: iso(d.from),
+            to: iso(d.to),
+            kwh: kwh(d.wh),
+            export_kwh: kwh(d.exportWh),
+            covered: Math.min(1, d.coveredMs / (d.to - d.from)),
+            how: d.how,
+          })),
+        };
+      },
+    );
+    app.get(
+      '/api/electricity/cost',
+      {
+        schema: {
+          tags,
+          summary: 'Cost per local day, per device and for the house; the last 7 days unless told',
+          querystring: z.object({ device: name.optional(), ...spanQuery }),
+          response: { 200: costBody, ...errors },
+        },
+      },
+      async ({ query }) => {
+        const { from, to } = span(query, now(), 7 * dayMs);
+        const only = query.device === undefined ? undefined : meant(query.device).id;
+        const days = await port.costs(only, from, to);
+        return {
+          currency: port.view().house.currency ?? null,
+          days: days.map((d) => ({
+            path: d.path,
+            from: iso(d.from),
+            to: iso(d.to),
+            kwh: kwh(d.wh),
+            total: money(d.total),
+            import: money(d.import),
+            export: money(d.export),
+            standing: money(d.standing),
+            unpriced_kwh: kwh(d.unpricedWh),
+          })),
+        };
+      },
+    );
+    app.get(
+      '/api/electricity/insight',
+      {
+        schema: {
+          tags,
+          summary: 'Standby, base load, appliance events and what is out of the ordinary',
+          response: { 200: z.unknown() },
+        },
+      },
+      () => port.insight(),
+    );
+    app.post(
+      '/api/electricity/devices/:name/switch',
+      {
+        schema: {
+          tags,
+          summary: 'Switches a device and answers with what it says afterwards; needs the token',
+          params: z.object({ name }),
+          body: z.strictObject({
+            on: z.boolean(),
+            /** For the journal. */
+            why: z.string().max(200).default('asked over HTTP'),
+            actor: z
+              .string()
+              .regex(/^[a-z]+(:[a-z0-9_-]{1,64})?$/)
+              .default('user:api'),
+          }),
+          response: {
+            200: switchedBody,
+            401: errorBody,
+            403: errorBody,
+            502: errorBody,
+            504: errorBody,
+            ...errors,
+          },
+        },
+      },
+      async (request) => {
+        mayAct(request);
+        const { on, actor, why } = request.body;
+        const done = await port.turn(request.params.name, on, actor, why, AbortSignal.timeout(switchLimitMs));
+        return { device: done.device, path: done.path, is_on: done.isOn, event: done.event };
+      },
+    );
+  };
+}
