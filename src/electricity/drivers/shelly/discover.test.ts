@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { afterEach, expect, it } from 'vitest';
+import { freePort } from '../../../../tests/servers/process.ts';
+import { hosts } from './discover.ts';
+import { config, protocol } from './driver.ts';
+import { ShellySim, type ShellySimOptions } from './sim.ts';
+
+const sims: ShellySim[] = [];
+afterEach(async () => {
+  for (const sim of sims.splice(0)) await sim.close();
+});
+
+const shelly = async (options: ShellySimOptions, host: string, port: number) =>
+  sims.push(await new ShellySim(options).listen(port, host));
+
+async function search(settings: object, signal = AbortSignal.timeout(20_000)) {
+  const found = [];
+  for await (const one of protocol.discover!(config.parse(settings), { signal })) found.push(one);
+  return found.toSorted((a, b) => a.target.host.localeCompare(b.target.host));
+}
+
+it('counts the hosts of a network', () => {
+  expect([...hosts('192.0.2.8/30')]).toEqual(['192.0.2.9', '192.0.2.10']);
+  expect([...hosts('192.0.2.8/31')]).toEqual(['192.0.2.8', '192.0.2.9']);
+  expect([...hosts('192.0.2.9/32')]).toEqual(['192.0.2.9']);
+  expect([...hosts('255.255.255.9/24')].length).toBe(254);
+});
+
+it('gives only addresses of the network, each once', () => {
+  fc.assert(
+    fc.property(fc.ipV4(), fc.integer({ min: 20, max: 32 }), (address, width) => {
+      const all = [...hosts(`${address}/${width}`)];
+      const number = (ip: string) => ip.split('.').reduce((n, part) => n * 256 + Number(part), 0);
+      const size = 2 ** (32 - width);
+      const network = Math.floor(number(address) / size);
+      expect(new Set(all).size).toBe(size > 2 ? size - 2 : size);
+      expect(all.every((ip) => Math.floor(number(ip) / size) === network)).toBe(true);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+it('finds every Shelly of the networks, once, and nothing else', async () => {
+  const port = await freePort();
+  await shelly({ mac: '020000000001', name: 'Kettle' }, '127.0.7.3', port);
+  await shelly({ mac: '020000000002', model: '3em', password: 'secret' }, '127.0.7.200', port);
+  await shelly({ mac: '020000000001', name: 'Kettle' }, '127.0.8.9', port);
+  sims.push(await new ShellySim().listen(port, '127.0.7.50'));
+  sims.at(-1)?.fault('garbage');
+  const found = await search({ networks: ['127.0.7.0/24', '127.0.8.8/30'], port });
+  expect(found).toEqual([
+    {
+      target: { id: 'shelly:020000000002', host: `127.0.7.200:${port}`, mac: '02:00:00:00:00:02' },
+      found: {
+        kind: 'shelly',
+        id: 'shelly:020000000002',
+        host: `127.0.7.200:${port}`,
+        name: undefined,
+        model: 'SHEM-3',
+        mac: '02:00:00:00:00:02',
+        firmware: '1.14.0',
+        metered: true,
+        needs: 'a password',
+      },
+    },
+    {
+      target: { id: 'shelly:020000000001', host: `127.0.7.3:${port}`, mac: '02:00:00:00:00:01' },
+      found: {
+        kind: 'shelly',
+        id: 'shelly:020000000001',
+        host: `127.0.7.3:${port}`,
+        name: 'Kettle',
+        model: 'SNPL-00112EU',
+        mac: '02:00:00:00:00:01',
+        firmware: '1.4.4',
+        metered: undefined,
+        needs: undefined,
+      },
+    },
+  ]);
+});
+
+it('searches nothing where no network is named', async () => {
+  expect(await search({})).toEqual([]);
+});
+
+it('stops when it is told to', async () => {
+  const port = await freePort();
+  await shelly({}, '127.0.7.1', port);
+  sims[0]?.fault('hang');
+  const stop = new AbortController();
+  const searching = search({ networks: ['127.0.7.0/30'], port }, stop.signal);
+  stop.abort();
+  expect(await searching).toEqual([]);
+});

@@ -1,0 +1,162 @@
+import {
+  finite,
+  label,
+  list,
+  macOf,
+  measured,
+  plausibleSeconds,
+  record,
+  sum,
+  type Channel,
+  type Identity,
+  type Json,
+  type Reading,
+} from './codec.ts';
+import type { Values } from '../../model.ts';
+
+const phases = ['l1', 'l2', 'l3'] as const;
+/** The outputs of the first generation and the path at which they are switched. */
+const outputs = { relays: 'relay', lights: 'light', rollers: 'roller' } as const;
+type Output = keyof typeof outputs;
+
+/**
+ * `GET /status` of a first-generation Shelly, with the names of `GET /settings`.
+ * `meters[].total` counts watt-minutes; `emeters[].total` of the EM and 3EM counts Wh. The three clamps of a 3EM
+ * (`SHEM-3`) are the phases of one supply; the two of an EM are two circuits.
+ */
+export function readGen1(identity: Identity, settings: unknown, status: unknown): Reading {
+  const [set, now] = [record(settings), record(status)];
+  const unixTime = finite(now['unixtime']);
+  const alarms = deviceAlarms(now);
+  const channels = [...emeters(identity, set, now), ...outputChannels(identity, set, now)];
+  return {
+    mac: macOf(now['mac']),
+    unixTime: plausibleSeconds(unixTime) ? unixTime : undefined,
+    revision: finite(now['cfg_changed_cnt']),
+    channels: channels.map((channel) => ({ ...channel, notes: [...channel.notes, ...alarms] })),
+  };
+}
+
+const words: Readonly<Record<string, string>> = { overtemperature: 'overtemperature', overload: 'overload' };
+
+function deviceAlarms(status: Json): string[] {
+  const raised = Object.keys(words).filter((key) => status[key] === true);
+  return raised.length === 0 ? [] : [`it reports ${raised.join(', ')}`];
+}
+
+/** Wh of one count of `meters[].total`, by model: watt-minutes, but Wh wherever energy clamps count. */
+export const whPerCount = (model: string | undefined): number => (model?.startsWith('SHEM') ? 1 : 1 / 60);
+
+function emeters(identity: Identity, settings: Json, status: Json): Channel[] {
+  const meters = list(status['emeters']).map(record);
+  if (meters.length === 0) return [];
+  const names = list(settings['emeters']).map((e) => label(record(e)['name']));
+  if (identity.model === 'SHEM-3') return [threePhase(meters, status)];
+  return meters.map((meter, i) => ({
+    key: `emeter:${i}`,
+    name: names[i],
+    values: meter['is_valid'] === false ? {} : clamp(meter),
+    notes: invalid(meter),
+  }));
+}
+
+const invalid = (meter: Json): string[] =>
+  meter['is_valid'] === false ? ['it says that its measurement is not valid'] : [];
+
+function clamp(meter: Json): Values {
+  return measured({
+    power_watts: finite(meter['power']),
+    voltage_volts: finite(meter['voltage']),
+    current_amps: finite(meter['current']),
+    reactive_power_var: finite(meter['reactive']),
+    power_factor: finite(meter['pf']),
+    energy_wh: finite(meter['total']),
+    export_wh: finite(meter['total_returned']),
+  });
+}
+
+function threePhase(meters: readonly Json[], status: Json): Channel {
+  const valid = meters.slice(0, 3).map((meter) => (meter['is_valid'] === false ? {} : meter));
+  const all = (key: string) => sum(valid.map((meter) => finite(meter[key])));
+  // A counter that lacks a phase would jump back and forth, so it is given whole or not at all.
+  const whole = (key: string) => (valid.every((m) => finite(m[key]) !== undefined) ? all(key) : undefined);
+  const neutral = record(status['emeter_n']);
+  const perPhase = phases.map((phase, i) => {
+    const meter = valid[i] ?? {};
+    return {
+      [`power_${phase}_watts`]: finite(meter['power']),
+      [`voltage_${phase}_volts`]: finite(meter['voltage']),
+      [`current_${phase}_amps`]: finite(meter['current']),
+    };
+  });
+  return {
+    key: 'em:0',
+    name: undefined,
+    values: measured({
+      power_watts: whole('power'),
+      current_amps: whole('current'),
+      current_n_amps: neutral['is_valid'] === false ? undefined : finite(neutral['current']),
+      energy_wh: whole('total'),
+      export_wh: whole('total_returned'),
+      ...Object.assign({}, ...perPhase),
+    }),
+    notes: [...new Set(meters.flatMap(invalid))],
+  };
+}
+
+function outputChannels(identity: Identity, settings: Json, status: Json): Channel[] {
+  const kind = (Object.keys(outputs) as Output[]).find((key) => list(status[key]).length > 0);
+  const outs = kind === undefined ? [] : list(status[kind]).map(record);
+  const meters = list(status['meters']).map(record);
+  // The first Shelly 2 has two relays and one meter for both, which belongs to neither.
+  const paired = meters.length >= outs.length;
+  const channels = outs.map((out, i): Channel => {
+    const meter = paired ? meters[i] : undefined;
+    const name = kind === undefined ? undefined : label(record(list(settings[kind])[i])['name']);
+    const on = out['ison'];
+    return {
+      key: `${kind === undefined ? 'output' : outputs[kind]}:${i}`,
+      name,
+      values: {
+        ...(typeof on === 'boolean' && { is_on: on ? 1 : 0 }),
+        ...(meter !== undefined && meterValues(identity, meter)),
+      },
+      notes: [...(out['overpower'] === true ? ['it reports overpower'] : []), ...meterNotes(meter)],
+      ...(typeof on === 'boolean' &&
+        kind !== undefined && { turning: { path: switchPath(identity, settings, kind, i) } }),
+    };
+  });
+  const alone = meters.slice(paired ? outs.length : 0).map((meter, i): Channel => ({
+    key: `meter:${i + (paired ? outs.length : 0)}`,
+    name: undefined,
+    values: meterValues(identity, meter),
+    notes: meterNotes(meter),
+  }));
+  return [...channels, ...alone];
+}
+
+function meterValues(identity: Identity, meter: Json): Values {
+  if (meter['is_valid'] === false) return {};
+  const total = finite(meter['total']);
+  return measured({
+    power_watts: finite(meter['power']),
+    energy_wh: total === undefined ? undefined : total * whPerCount(identity.model),
+  });
+}
+
+function meterNotes(meter: Json | undefined): string[] {
+  if (meter === undefined || meter['is_valid'] === false) return meter === undefined ? [] : invalid(meter);
+  // A Shelly 1 has no meter: it repeats the wattage that a person typed into its settings.
+  return finite(meter['power']) !== undefined && finite(meter['total']) === undefined
+    ? ['its power is the figure of its settings, not a measurement']
+    : [];
+}
+
+function switchPath(identity: Identity, settings: Json, kind: Output, index: number): string {
+  const mode = settings['mode'];
+  const path =
+    kind === 'lights' && identity.model === 'SHRGBW2' && (mode === 'white' || mode === 'color')
+      ? mode
+      : outputs[kind];
+  return `/${path}/${index}`;
+}

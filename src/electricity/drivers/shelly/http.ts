@@ -1,0 +1,109 @@
+import { Agent, request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { LaresError } from '#kernel/errors.ts';
+import { explained } from '#platform/http-client.ts';
+
+// GetStatus of the largest Shelly is below 10 kB; a page of its history below 60 kB.
+const mostBytes = 512 * 1024;
+
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+export interface HttpAsk {
+  readonly method: 'GET' | 'POST';
+  /** Path and query. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** An HTTP line to one host that stays open between polls: a new connection costs a small device more than the answer. */
+export class HttpLine {
+  readonly #host: string;
+  readonly #port: number;
+  // Two, so that a switch command never waits for a poll that hangs.
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 2, maxFreeSockets: 1 });
+
+  /** `host` may carry a port: `192.0.2.7`, `192.0.2.7:8080`. */
+  constructor(host: string, port: number) {
+    const [, name = host, given] = /^(.*?)(?::(\d{1,5}))?$/.exec(host) ?? [];
+    this.#host = name;
+    this.#port = given === undefined ? port : Number(given);
+  }
+
+  /**
+   * One exchange; any status is a reply. Asked again once when a connection that lay idle turns out to be closed.
+   * Throws UNREACHABLE, TIMEOUT (the signal aborted) or BAD_REPLY.
+   */
+  async ask(ask: HttpAsk, signal: AbortSignal): Promise<HttpReply> {
+    const first = await this.#exchange(ask, signal);
+    const reply = first === 'stale' ? await this.#exchange(ask, signal) : first;
+    if (reply === 'stale') throw new LaresError('UNREACHABLE', `${this.#host} closes every connection`);
+    return reply;
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #exchange(ask: HttpAsk, signal: AbortSignal): Promise<HttpReply | 'stale'> {
+    return new Promise((resolve, reject) => {
+      const body = ask.body;
+      let answered = false;
+      const sent = request(
+        {
+          host: this.#host,
+          port: this.#port,
+          method: ask.method,
+          path: ask.path,
+          agent: this.#agent,
+          signal,
+          headers: {
+            ...ask.headers,
+            ...(body !== undefined && {
+              'content-type': 'application/json',
+              'content-length': Buffer.byteLength(body),
+            }),
+          },
+        },
+        (response: IncomingMessage) => {
+          answered = true;
+          const chunks: Buffer[] = [];
+          let bytes = 0;
+          response.on('data', (chunk: Buffer) => {
+            bytes += chunk.length;
+            if (bytes <= mostBytes) return void chunks.push(chunk);
+            reject(new LaresError('BAD_REPLY', `${this.#host} sent more than ${mostBytes} bytes`));
+            sent.destroy();
+          });
+          response.on('error', (error) => reject(this.#failed(error, signal)));
+          response.on('end', () =>
+            resolve({
+              status: response.statusCode ?? 0,
+              headers: response.headers,
+              text: Buffer.concat(chunks).toString('utf8'),
+            }),
+          );
+        },
+      );
+      sent.on('error', (error) => {
+        const code = (error as NodeJS.ErrnoException).code;
+        const closed = code === 'ECONNRESET' || code === 'EPIPE';
+        if (closed && sent.reusedSocket && !answered && !signal.aborted) resolve('stale');
+        else reject(this.#failed(error, signal));
+      });
+      sent.end(body);
+    });
+  }
+
+  #failed(error: Error, signal: AbortSignal): LaresError {
+    if (error instanceof LaresError) return error;
+    const cause = { cause: error };
+    if (signal.aborted) return new LaresError('TIMEOUT', `${this.#host} did not answer in time`, cause);
+    if ((error as NodeJS.ErrnoException).code?.startsWith('HPE_') === true)
+      return new LaresError('BAD_REPLY', `${this.#host} does not speak HTTP`, cause);
+    return new LaresError('UNREACHABLE', `${this.#host}: ${explained(error)}`, cause);
+  }
+}
