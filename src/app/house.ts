@@ -4,6 +4,7 @@ import { reason } from '#kernel/errors.ts';
 import { DeviceRegistry, deviceMigrations, type OpenScanner } from '#devices/index.ts';
 import { serve } from '#http/index.ts';
 import type { MqttConfig } from '#metrics/sinks/mqtt/config.ts';
+import { presenceFeed } from '#metrics/sinks/mqtt/presence.render.ts';
 import type { MqttIo } from '#metrics/sinks/mqtt/sink.ts';
 import { families, GraphiteSink, renderPrometheus, Tick } from '#metrics/index.ts';
 import { GraphiteEvents } from '#metrics/sinks/graphite-events/sink.ts';
@@ -159,7 +160,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
           clock,
           log: log.child('mqtt'),
           health,
-          presence,
+          feeds: [presenceFeed(presence)],
           homeName: config.home.name,
         });
   const renderUrl = config.graphite?.render_url;

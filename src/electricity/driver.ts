@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Context } from '#kernel/driver.ts';
+import type { LaresError } from '#kernel/errors.ts';
 import type { StateStore } from '#store/model.ts';
 import type { Announcement, ElectricitySignal, Found, Values } from './model.ts';
 
@@ -23,7 +24,14 @@ export interface DriverParts {
   readonly whereIs?: (mac: string) => string | undefined;
   /** The broker of the house, external or embedded. */
   readonly broker?: BrokerSettings | undefined;
-  readonly homeassistant?: { readonly url: string; readonly token: string } | undefined;
+  readonly homeassistant?:
+    | {
+        readonly url: string;
+        readonly token: string;
+        /** False accepts a self-signed certificate. */
+        readonly verifyTls?: boolean | undefined;
+      }
+    | undefined;
 }
 
 /** One device behind a station and what it says now. */
@@ -40,6 +48,15 @@ export interface Poll {
   readonly mac?: string | undefined;
   /** One per device; the sockets of a strip are devices of their own. */
   readonly answers: readonly Answer[];
+  /** Devices behind this host that did not work while others did: a dead meter on a bus. */
+  readonly troubles?: readonly Trouble[];
+}
+
+/** One device that does not work, behind a host that does. */
+export interface Trouble {
+  readonly id: string;
+  readonly address: string;
+  readonly error: LaresError;
 }
 
 /** One host that is polled. Connects at the first poll, reconnects by itself at the poll after a failure. */
@@ -130,6 +147,8 @@ export interface Protocol<Config extends PollConfig, T extends Target = Target> 
   readonly kind: string;
   /** The stations that the settings name. */
   configured(config: Config): readonly T[];
+  /** Set where a search disturbs what it searches, like a scan of a slow bus: a person starts it, never the fleet. */
+  readonly discoversOnDemand?: true;
   /** Searches `config.networks` once, all ways at the same time, and yields as replies come in; ends by itself. */
   discover?(config: Config, io: DiscoverIo): AsyncIterable<{ readonly target: T; readonly found: Found }>;
   /** Does nothing yet. `context` gives clock, log and chance. */

@@ -7,7 +7,7 @@ import type { PersonView, PresenceView } from '#presence/index.ts';
 import { mosquitto, mosquittoProgram, type Mosquitto } from '../../../../tests/servers/mosquitto.ts';
 import { launch, stop, until } from '../../../../tests/servers/process.ts';
 import { mqttConfig } from './config.ts';
-import { personOf } from './render.ts';
+import { personOf, presenceFeed } from './presence.render.ts';
 import { MqttSink } from './sink.ts';
 
 const since = Date.UTC(2026, 10, 21, 8, 41);
@@ -118,7 +118,7 @@ function sink(feed: Feed, settings: object = {}) {
       clock: systemClock,
       log: new Logger({ write: (line) => lines.push(line) }),
       health,
-      presence: feed,
+      feeds: [presenceFeed(feed)],
       homeName: 'Home',
       random: () => 0,
     },
@@ -262,13 +262,14 @@ describe.skipIf(mosquittoProgram === undefined)(
         `
     import { MqttSink } from '#metrics/sinks/mqtt/sink.ts';
     import { mqttConfig } from '#metrics/sinks/mqtt/config.ts';
+    import { presenceFeed } from '#metrics/sinks/mqtt/presence.render.ts';
     import { systemClock } from '#platform/clock.ts';
     import { Health } from '#platform/health.ts';
     import { silent } from '#platform/log.ts';
     const view = { at: 0, people: [], countHome: 0, devicesPresent: 0, guests: 0 };
     const config = mqttConfig.parse({ url: '${broker.url}', username: 'lares', password: 'pw-lares' });
     await new MqttSink(config, { clock: systemClock, log: silent, health: new Health(systemClock),
-      presence: { view: () => view, onChange: () => () => {} }, homeName: 'Home' }).run(new AbortController().signal);
+      feeds: [presenceFeed({ view: () => view, onChange: () => () => {} })], homeName: 'Home' }).run(new AbortController().signal);
   `,
       ]);
       closers.push(() => stop(child, 'SIGKILL'));

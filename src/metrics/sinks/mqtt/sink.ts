@@ -5,32 +5,14 @@ import { LaresError, reason } from '#kernel/errors.ts';
 import type { Health } from '#platform/health.ts';
 import { explained } from '#platform/http-client.ts';
 import { backoff } from '#platform/supervisor.ts';
-import type { PresenceView } from '#presence/index.ts';
 import type { MqttConfig } from './config.ts';
-import {
-  availabilityTopic,
-  birthTopic,
-  discovery,
-  knownTopics,
-  personOf,
-  removal,
-  states,
-  type Message,
-  type Naming,
-} from './render.ts';
-
-/** The presence picture and its changes; `PresenceService` is one. */
-export interface PresenceFeed {
-  view(): PresenceView;
-  /** Returns a function that unsubscribes. */
-  onChange(listener: (view: PresenceView) => void): () => void;
-}
+import { availabilityTopic, birthTopic, type Message, type MqttFeed, type Naming } from './feed.ts';
 
 export interface MqttIo {
   readonly clock: Clock;
   readonly log: Log;
   readonly health: Pick<Health, 'set'>;
-  readonly presence: PresenceFeed;
+  readonly feeds: readonly MqttFeed[];
   readonly homeName: string;
   readonly random?: () => number;
 }
@@ -43,14 +25,14 @@ export interface MqttStats {
 
 const connectMs = 10_000;
 const goodbyeMs = 1_000;
-// Counts change without a transition of a person; nobody waits for them.
-const refreshMs = 15_000;
+// Counts and power change without anything happening; one look a tick is enough.
+const refreshMs = 5_000;
 // A refused password stays refused; some brokers ban who insists.
 const refusedWaitMs = 300_000;
 const refusals = new Set([4, 5, 134, 135]);
 
 /**
- * Publishes who is home to an MQTT broker, with Home Assistant discovery. Every message is retained and sent again
+ * Publishes the house to an MQTT broker, with Home Assistant discovery. Every message is retained and sent again
  * after each connection, so nothing is queued while the broker is away and nothing old is ever sent after something new.
  */
 export class MqttSink {
@@ -77,7 +59,7 @@ export class MqttSink {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, health, log, random = Math.random } = this.#io;
     health.set('mqtt', 'starting', `connecting to ${this.#config.url}`);
-    const unsubscribe = this.#io.presence.onChange(() => this.#publish());
+    const unsubscribe = this.#io.feeds.map((feed) => feed.onChange(() => this.#publish()));
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       const failure = await this.#session(signal, () => (attempt = 0));
       if (signal.aborted) break;
@@ -88,7 +70,7 @@ export class MqttSink {
       const refused = failure instanceof LaresError && failure.code === 'AUTH_REFUSED';
       await clock.sleep(refused ? refusedWaitMs : backoff(attempt, random()), signal);
     }
-    unsubscribe();
+    for (const off of unsubscribe) off();
     health.set('mqtt', 'off', 'stopped');
   }
 
@@ -147,13 +129,16 @@ export class MqttSink {
     log.info(`mqtt connected to ${this.#config.url}`);
     this.#trouble = '';
     this.#publish();
-    const topics = [birthTopic(this.#naming), ...knownTopics(this.#naming)];
+    const { feeds } = this.#io;
+    const known = feeds.flatMap((feed) => feed.knownTopics(this.#naming));
+    const commands = feeds.flatMap((feed) => this.#commandsOf(feed)?.topics(this.#naming) ?? []);
+    const topics = [birthTopic(this.#naming), ...known, ...commands];
     try {
       await client.subscribeAsync(topics);
     } catch (error) {
       if (this.#client !== client) return;
       log.warn(
-        `mqtt error: the broker does not let us read ${topics.join(', ')} (${reason(error)}); people who leave the settings stay in Home Assistant`,
+        `mqtt error: the broker does not let us read ${topics.join(', ')} (${reason(error)}); what leaves the settings stays in Home Assistant, and nothing can be switched from there`,
       );
     }
   }
@@ -166,27 +151,33 @@ export class MqttSink {
       this.#publish();
       return;
     }
-    const person = personOf(this.#naming, topic);
-    if (person === undefined || payload === '') return;
-    if (this.#io.presence.view().people.some((p) => p.person === person)) return;
-    for (const message of removal(this.#naming, person)) this.#send(message);
+    for (const feed of this.#io.feeds) {
+      // A command that the broker kept is an old one: nobody asks for it now.
+      if (!retained && this.#commandsOf(feed)?.hear(this.#naming, topic, payload) === true) return;
+      const subject = feed.subjectOf(this.#naming, topic);
+      if (subject === undefined || payload === '' || feed.has(subject)) continue;
+      for (const message of feed.removal(this.#naming, subject)) this.#send(message);
+    }
+  }
+
+  /** Nothing acts without sign-in: a broker that lets anybody in gives no commands. */
+  #commandsOf(feed: MqttFeed): MqttFeed['commands'] {
+    return this.#config.username === undefined ? undefined : feed.commands;
   }
 
   /** Sends what differs from what the broker has. Does nothing while there is no connection. */
   #publish(): void {
     if (this.#client === undefined) return;
-    const view = this.#io.presence.view();
     const wanted = [
-      ...discovery(this.#naming, view),
-      ...states(this.#naming, view),
+      ...this.#io.feeds.flatMap((feed) => feed.messages(this.#naming)),
       { topic: availabilityTopic(this.#naming), payload: 'online' },
     ];
-    const topics = new Set(wanted.map((m) => m.topic));
-    const gone = new Set(
-      [...this.#sent.keys()].filter((t) => !topics.has(t)).map((t) => personOf(this.#naming, t)),
-    );
-    for (const person of gone)
-      if (person !== undefined) for (const m of removal(this.#naming, person)) this.#send(m);
+    for (const feed of this.#io.feeds) {
+      const left = [...this.#sent.keys()].map((topic) => feed.subjectOf(this.#naming, topic));
+      for (const subject of new Set(left))
+        if (subject !== undefined && !feed.has(subject))
+          for (const message of feed.removal(this.#naming, subject)) this.#send(message);
+    }
     for (const message of wanted) if (this.#sent.get(message.topic) !== message.payload) this.#send(message);
   }
 

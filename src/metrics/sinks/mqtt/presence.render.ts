@@ -1,26 +1,6 @@
 import type { PresenceView } from '#presence/index.ts';
 
-/** One retained message. An empty payload removes what the broker kept. */
-export interface Message {
-  readonly topic: string;
-  readonly payload: string;
-}
-
-export interface Naming {
-  /** `lares` */
-  readonly topic: string;
-  /** `homeassistant` */
-  readonly discovery_prefix: string;
-  /** What people call the house. */
-  readonly homeName: string;
-}
-
-/** What Home Assistant calls us in topics and unique ids: `lares`, `lares_cottage`. */
-const node = ({ topic }: Naming) => topic.replaceAll('/', '_');
-
-export const availabilityTopic = ({ topic }: Naming): string => `${topic}/status`;
-/** Where Home Assistant says that it has started and wants to hear everything again. */
-export const birthTopic = (naming: Naming): string => `${naming.discovery_prefix}/status`;
+import { availabilityTopic, node, type Message, type MqttFeed, type Naming } from './feed.ts';
 
 const house = {
   anyone_home: {
@@ -48,7 +28,7 @@ const trackerTopic = (naming: Naming, person: string) =>
  * The Home Assistant discovery messages, one for each entity (home-assistant.io, MQTT discovery). A tracker says
  * `router`, because `gps` would claim a position and would change which tracker decides about a person.
  */
-export function discovery(naming: Naming, view: PresenceView): Message[] {
+function discovery(naming: Naming, view: PresenceView): Message[] {
   const shared = {
     availability_topic: availabilityTopic(naming),
     device: { identifiers: [node(naming)], name: naming.homeName, manufacturer: 'Lares' },
@@ -84,7 +64,7 @@ export function discovery(naming: Naming, view: PresenceView): Message[] {
 const words = { home: 'home', away: 'not_home', unknown: 'None' } as const;
 
 /** What is so now, one message a topic. */
-export function states(naming: Naming, view: PresenceView): Message[] {
+function states(naming: Naming, view: PresenceView): Message[] {
   const people = view.people.flatMap(({ person, state, since, probability, from }) => [
     { topic: personTopic(naming, person, 'state'), payload: words[state] },
     {
@@ -104,7 +84,7 @@ export function states(naming: Naming, view: PresenceView): Message[] {
 }
 
 /** Everything of one person, empty: for somebody who left the settings. */
-export function removal(naming: Naming, person: string): Message[] {
+function removal(naming: Naming, person: string): Message[] {
   return [
     trackerTopic(naming, person),
     personTopic(naming, person, 'state'),
@@ -113,7 +93,7 @@ export function removal(naming: Naming, person: string): Message[] {
 }
 
 /** Topics under which the broker tells which people it still knows. */
-export const knownTopics = (naming: Naming): string[] => [
+const knownTopics = (naming: Naming): string[] => [
   trackerTopic(naming, '+'),
   personTopic(naming, '+', 'state'),
 ];
@@ -126,4 +106,26 @@ export function personOf(naming: Naming, topic: string): string | undefined {
     if (topic === `${before}${person}${after}` && person !== '' && !person.includes('/')) return person;
   }
   return undefined;
+}
+
+/** The presence picture and its changes; `PresenceService` is one. */
+export interface PresenceSource {
+  view(): PresenceView;
+  /** Returns a function that unsubscribes. */
+  onChange(listener: (view: PresenceView) => void): () => void;
+}
+
+/** People as trackers, and the sums. */
+export function presenceFeed(source: PresenceSource): MqttFeed {
+  return {
+    messages: (naming) => {
+      const view = source.view();
+      return [...discovery(naming, view), ...states(naming, view)];
+    },
+    knownTopics,
+    subjectOf: personOf,
+    has: (person) => source.view().people.some((p) => p.person === person),
+    removal,
+    onChange: (listener) => source.onChange(listener),
+  };
 }

@@ -1,0 +1,129 @@
+import type { Command } from 'commander';
+import { LaresError } from '#kernel/errors.ts';
+import type { ActingHouse } from '#platform/command.ts';
+import { parseInstant } from '#platform/wire.ts';
+import { costText, devicesText, energyText, historyText } from './cli.render.ts';
+import type { CostBody, ElectricDeviceBody, ElectricityBody, EnergyBody } from './http.ts';
+
+export type ElectricityHouse = ActingHouse<{ readonly home: { readonly time_zone?: string | undefined } }>;
+
+/** The home's time zone where there are settings; the demo house has none. */
+const zone = async (house: ElectricityHouse): Promise<string | undefined> =>
+  house.configFile() === undefined ? undefined : (await house.config()).home.time_zone;
+
+interface Span {
+  readonly from?: string;
+  readonly to?: string;
+  readonly days?: string;
+}
+
+const dayMs = 86_400_000;
+
+/** `from` and `to` of a query string. Throws USAGE for what is no instant. */
+function spanQuery({ from, to, days }: Span, now: number): Record<string, string> {
+  const instant = (flag: string, text: string) => {
+    const at = parseInstant(text);
+    if (at === undefined)
+      throw new LaresError(
+        'USAGE',
+        `${flag} ${text}: expected an instant like 2026-01-31T08:00:00Z, or a date`,
+      );
+    return new Date(at).toISOString();
+  };
+  const count = days === undefined ? undefined : Number(days);
+  if (count !== undefined && !(count > 0 && count <= 400))
+    throw new LaresError('USAGE', `--days ${days ?? ''}: expected a number from 1 to 400`);
+  return {
+    ...(count === undefined ? {} : { from: new Date(now - count * dayMs).toISOString() }),
+    ...(from === undefined ? {} : { from: instant('--from', from) }),
+    ...(to === undefined ? {} : { to: instant('--to', to) }),
+  };
+}
+
+const withSpan = (command: Command, usual: string): Command =>
+  command
+    .option('--days <count>', `how many days back; ${usual} unless given`)
+    .option('--from <instant>', 'ISO 8601 with a zone, a date, or epoch seconds')
+    .option('--to <instant>', 'the same; now unless given');
+
+/** `lares electricity devices | on | off | history | energy | cost`: faces of the running service. */
+export function electricityCommands(electricity: Command, house: ElectricityHouse): void {
+  const get = async <T>(path: string, query: Record<string, string> = {}): Promise<T> =>
+    (await house.get(`${path}?${new URLSearchParams(query).toString()}`)) as T;
+
+  electricity
+    .command('devices')
+    .description('what every device draws now, and what it used today (asks the running service)')
+    .option('--source <source>', 'only those of one source: kasa, tuya, circuit, …')
+    .action(async ({ source }: { source?: string }) => {
+      const body = await get<ElectricityBody>('/api/electricity');
+      const devices = body.devices.filter((d) => source === undefined || d.source === source);
+      house.print({ ...body, devices }, () => devicesText({ ...body, devices }));
+    });
+
+  for (const word of ['on', 'off'] as const)
+    electricity
+      .command(`${word} <device>`)
+      .description(`switch a device ${word} and read back what it says; by name, path or id`)
+      .option('--why <reason>', 'for the journal', 'asked on the command line')
+      .action(async (device: string, { why }: { why: string }) => {
+        const path = `/api/electricity/devices/${encodeURIComponent(device)}/switch`;
+        const done = await house.post(path, { on: word === 'on', why, actor: 'user:cli' });
+        house.print(done, () => `${(done as { path: string }).path} is ${word}`);
+      });
+
+  withSpan(
+    electricity
+      .command('history [device]')
+      .description('what a device, or the house, drew over time')
+      .option('--quantity <name>', 'power_watts, voltage_volts, current_amps, is_on, …', 'power_watts'),
+    'one',
+  ).action(async (device: string | undefined, options: Span & { quantity: string }) => {
+    const query = {
+      ...spanQuery(options, Date.now()),
+      quantity: options.quantity,
+      ...(device === undefined ? {} : { device }),
+    };
+    const body = await get<Parameters<typeof historyText>[0]>('/api/electricity/history', query);
+    const timeZone = await zone(house);
+    house.print(body, () => historyText(body, timeZone));
+  });
+
+  withSpan(
+    electricity.command('energy [device]').description('kWh per day, with how sure each is'),
+    'seven',
+  ).action(async (device: string | undefined, options: Span) => {
+    const query = { ...spanQuery(options, Date.now()), ...(device === undefined ? {} : { device }) };
+    const body = await get<EnergyBody>('/api/electricity/energy', query);
+    const timeZone = await zone(house);
+    house.print(body, () => energyText(body, timeZone));
+  });
+
+  withSpan(
+    electricity.command('cost [device]').description('money per device and day, and of the house'),
+    'seven',
+  ).action(async (device: string | undefined, options: Span) => {
+    const query = { ...spanQuery(options, Date.now()), ...(device === undefined ? {} : { device }) };
+    const body = await get<CostBody>('/api/electricity/cost', query);
+    const timeZone = await zone(house);
+    house.print(body, () => costText(body, timeZone));
+  });
+
+  electricity
+    .command('show <device>')
+    .description('everything about one device, with what happened to it last')
+    .action(async (device: string) => {
+      const body = await get<ElectricDeviceBody & { events: { at: string; kind: string; cause: string }[] }>(
+        `/api/electricity/devices/${encodeURIComponent(device)}`,
+      );
+      house.print(body, () =>
+        [
+          `${body.path} (${body.id}) ${body.model ?? ''} ${body.address ?? ''}`.trimEnd(),
+          body.problem ?? `${body.state}, measured ${body.measured_at ?? 'never'}`,
+          ...Object.entries(body.values).map(([quantity, value]) => `  ${quantity} ${value}`),
+          ...body.notes.map((note) => `  note: ${note}`),
+          ...body.events.map((e) => `  ${e.at} ${e.kind} by ${e.cause}`),
+        ].join('\n'),
+      );
+    });
+}

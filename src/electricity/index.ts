@@ -1,0 +1,14 @@
+export type * from './model.ts';
+export type * from './view.model.ts';
+export { quantities } from './model.ts';
+export { defaultPrefix, deviceMetrics, electricityReadings, houseMetrics } from './metrics.ts';
+export {
+  costBody,
+  electricDeviceBody,
+  electricityBody,
+  electricityRoutes,
+  energyBody,
+  switchedBody,
+  toElectricityBody,
+  type ElectricityPort,
+} from './http.ts';
