@@ -87,7 +87,7 @@ class Fleet<Config extends PollConfig, T extends Target> {
   async #search(): Promise<void> {
     const { clock, signal, log } = this.#context;
     const protocol = this.#protocol;
-    if (protocol.discover === undefined) {
+    if (protocol.discover === undefined || protocol.discoversOnDemand === true) {
       this.#searched = true;
       return;
     }

@@ -137,6 +137,7 @@ export class Member {
       }
       context.emit({ kind: 'measured', id: device.id, at: answer.at ?? now, values });
     }
+    for (const trouble of poll.troubles ?? []) context.emit({ kind: 'trouble', ...trouble });
   }
 
   /** The capabilities of the answer, behind the same door as polling: most of these devices serve one caller at a time. */
