@@ -1,5 +1,6 @@
 export type * from './model.ts';
 export type * from './view.model.ts';
+export type { Totals } from './energy/model.ts';
 export { quantities } from './model.ts';
 export { defaultPrefix, deviceMetrics, electricityReadings, houseMetrics } from './metrics.ts';
 export {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Totals } from '#electricity/index.ts';
 import type { HouseStats } from '#platform/stats.ts';
 import type { PresenceView } from '#presence/index.ts';
 import { prometheusPath, promtool, promtoolPath } from '../../tests/servers/prometheus.ts';
@@ -69,6 +70,19 @@ const presence: PresenceView = {
   guests: 2,
 };
 
+const energy: Totals = {
+  todayWh: 1_500,
+  weekWh: 2_500,
+  monthWh: 3_500,
+  yearWh: 4_500,
+  totalWh: 5_500,
+  todayExportWh: 0,
+  weekExportWh: 0,
+  monthExportWh: 0,
+  yearExportWh: 0,
+  totalExportWh: 0,
+};
+
 const subjects: Subjects = {
   stats,
   components: [
@@ -77,6 +91,33 @@ const subjects: Subjects = {
     { name: 'graphite', state: 'down', detail: '', since: at, lastOk: undefined },
   ],
   presence,
+  electricity: {
+    at,
+    devices: [
+      {
+        device: { id: 'kasa:1', source: 'kasa', name: 'Kettle' },
+        path: 'kasa.kettle',
+        state: 'ok',
+        control: 'allowed',
+        values: { power_watts: 2000, is_on: 1 },
+        measuredAt: at,
+        energy,
+        costToday: 0.1,
+      },
+    ],
+    house: {
+      basis: 'meter',
+      parts: ['meter:1'],
+      powerWatts: 2400,
+      unexplainedWatts: 400,
+      energy,
+      costToday: { total: 0.5, import: 0.3, export: 0, standing: 0.2, unpricedWh: 0 },
+      pricePerKwh: -0.02,
+      currency: 'GBP',
+      baseLoadWatts: 120,
+      carbonIntensity: 150,
+    },
+  },
 };
 
 test('the text is exactly what the format asks for', () => {

@@ -1,3 +1,4 @@
+import type { DeviceView, ElectricityView } from '#electricity/index.ts';
 import type { Component } from '#platform/health.ts';
 import type { HouseStats } from '#platform/stats.ts';
 import type { PresenceView } from '#presence/index.ts';
@@ -19,6 +20,7 @@ export interface Subjects {
   readonly stats: HouseStats;
   readonly components: readonly Component[];
   readonly presence: PresenceView | undefined;
+  readonly electricity?: ElectricityView | undefined;
 }
 
 interface Row {
@@ -43,6 +45,13 @@ const perScanner = (read: (scanner: Scanner) => number | undefined) => (s: Subje
   s.stats.scanners.map((x) => sample({ network: x.network, method: x.method }, read(x)));
 const perPerson = (read: (person: Person) => number | undefined) => (s: Subjects) =>
   (s.presence?.people ?? []).map((person) => sample({ person: person.person }, read(person)));
+
+const perDevice = (read: (device: DeviceView) => number | undefined) => (s: Subjects) =>
+  (s.electricity?.devices ?? []).map((device) => sample({ device: device.path }, read(device)));
+const house = (read: (view: ElectricityView['house']) => number | undefined) => (s: Subjects) =>
+  one(s.electricity === undefined ? undefined : read(s.electricity.house));
+// The base unit of energy is the joule (https://prometheus.io/docs/practices/naming/#base-units).
+const joules = (wh: number | undefined) => (wh === undefined ? undefined : wh * 3600);
 
 function sample(labels: Record<string, string>, value: number | undefined): Sample | undefined {
   return value === undefined ? undefined : { labels, value };
@@ -265,6 +274,72 @@ export const rows: readonly Row[] = [
     help: 'Unknown devices that behave like the phones of guests.',
     type: 'gauge',
     read: ({ presence }) => one(presence?.guests),
+  },
+  {
+    name: 'lares_electricity_device_up',
+    help: '1 while the device answers or sends; 0 while it is silent or failing.',
+    type: 'gauge',
+    read: perDevice((device) => (device.state === 'ok' ? 1 : 0)),
+  },
+  {
+    name: 'lares_electricity_device_power_watts',
+    help: 'Power that the device draws; negative when it feeds back. Absent while it is not known.',
+    type: 'gauge',
+    read: perDevice((device) => device.values.power_watts),
+  },
+  {
+    name: 'lares_electricity_device_on',
+    help: '1 while the device says that it is switched on.',
+    type: 'gauge',
+    read: perDevice((device) => device.values.is_on),
+  },
+  {
+    name: 'lares_electricity_device_energy_joules_total',
+    help: 'Energy that the device has drawn since Lares knows it; survives resets of its own counter.',
+    type: 'counter',
+    read: perDevice((device) => joules(device.energy?.totalWh)),
+  },
+  {
+    name: 'lares_electricity_device_measured_timestamp_seconds',
+    help: 'Instant of the last measurement of the device, epoch seconds.',
+    type: 'gauge',
+    read: perDevice((device) => seconds(device.measuredAt)),
+  },
+  {
+    name: 'lares_electricity_house_power_watts',
+    help: 'Power that the whole house draws.',
+    type: 'gauge',
+    read: house((view) => view.powerWatts),
+  },
+  {
+    name: 'lares_electricity_house_unexplained_watts',
+    help: 'Power of the house beyond its known devices.',
+    type: 'gauge',
+    read: house((view) => view.unexplainedWatts),
+  },
+  {
+    name: 'lares_electricity_house_base_load_watts',
+    help: 'Power that the house never falls below.',
+    type: 'gauge',
+    read: house((view) => view.baseLoadWatts),
+  },
+  {
+    name: 'lares_electricity_house_energy_joules_total',
+    help: 'Energy that the house has drawn since Lares knows it.',
+    type: 'counter',
+    read: house((view) => joules(view.energy?.totalWh)),
+  },
+  {
+    name: 'lares_electricity_house_cost_today',
+    help: 'Cost of the present local day in the currency of the tariff, standing charge included.',
+    type: 'gauge',
+    read: house((view) => view.costToday?.total),
+  },
+  {
+    name: 'lares_electricity_price_per_kwh',
+    help: 'Price of a kWh now, in the currency of the tariff.',
+    type: 'gauge',
+    read: house((view) => view.pricePerKwh),
   },
 ];
 

@@ -1,3 +1,4 @@
+import { electricityTargets } from './electricity-targets.ts';
 import { ofHouse, targets } from './targets.ts';
 
 const expression = (refId: string, model: object) => ({
@@ -46,7 +47,7 @@ function rule(options: {
   };
 }
 
-/** The two alerts that the playbook asks for, as Grafana provisions them. The data source has the uid `graphite`. */
+/** The two alerts that the playbook asks for and those of electricity, as Grafana provisions them. The data source has the uid `graphite`. */
 export function grafanaAlerts(): object {
   return {
     apiVersion: 1,
@@ -81,6 +82,37 @@ export function grafanaAlerts(): object {
             severity: 'warning',
             summary:
               'count_home or anyone_home contradicts the people for more than 5 minutes. Is a second sender running?',
+          }),
+        ],
+      },
+      {
+        orgId: 1,
+        name: 'electricity',
+        folder: 'Lares',
+        interval: '30s',
+        rules: [
+          rule({
+            uid: 'lares-meter-silent',
+            title: 'Meter Silent',
+            target: electricityTargets.house,
+            windowSeconds: 120,
+            // Nothing draws a gigawatt: only missing data fires.
+            above: 1_000_000_000,
+            for: '5m',
+            noDataState: 'Alerting',
+            severity: 'critical',
+            summary: 'The power of the house has been unknown for 5 minutes. See: lares electricity devices',
+          }),
+          rule({
+            uid: 'lares-unexplained-power',
+            title: 'Unexplained Power',
+            target: electricityTargets.unexplained,
+            windowSeconds: 600,
+            above: 3_000,
+            for: '2h',
+            noDataState: 'OK',
+            severity: 'warning',
+            summary: 'More than 3 kW have been drawn for 2 hours by something that is not measured',
           }),
         ],
       },
@@ -137,6 +169,36 @@ export const prometheusRules = [
     for: '5m',
     labels: { severity: 'warning' },
     annotations: { summary: 'The count of people at home contradicts the people' },
+  },
+  {
+    alert: 'LaresElectricityDeviceSilent',
+    expr: 'lares_electricity_device_up == 0',
+    for: '30m',
+    labels: { severity: 'warning' },
+    annotations: {
+      summary:
+        '{{ $labels.device }} has not been measured for 30 minutes. See: lares electricity show {{ $labels.device }}',
+    },
+  },
+  {
+    alert: 'LaresHousePowerUnknown',
+    // Only where the house was measured before: a home without a meter has nothing to lose.
+    expr: 'lares_electricity_house_energy_joules_total unless lares_electricity_house_power_watts',
+    for: '5m',
+    labels: { severity: 'critical' },
+    annotations: {
+      summary: 'The power of the house is not known: its meter is silent. See: lares electricity devices',
+    },
+  },
+  {
+    alert: 'LaresPriceUnknown',
+    expr: 'lares_electricity_house_cost_today unless lares_electricity_price_per_kwh',
+    for: '1h',
+    labels: { severity: 'warning' },
+    annotations: {
+      summary:
+        'There is no price for the present half-hour; cost leaves its energy out. See: lares electricity cost',
+    },
   },
   {
     alert: 'LaresBusy',

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { electricityReadings, type DeviceView, type ElectricityView } from '#electricity/index.ts';
 import { presenceReadings, type PersonView, type PresenceView } from '#presence/index.ts';
 import {
   graphiteMissing,
@@ -32,6 +33,7 @@ interface Dashboard {
   readonly templating: { list: { name: string; query: string; regex?: string }[] };
 }
 const dashboard = JSON.parse(file('presence.json')) as Dashboard;
+const electricity = JSON.parse(file('electricity.json')) as Dashboard;
 
 interface Rule {
   readonly title: string;
@@ -55,18 +57,23 @@ test('a reading that no table has cannot be drawn', () => {
   expect(() => ofHouse('temperature')).toThrow('no reading temperature');
 });
 
-test('panels have their own ids and do not overlap', () => {
-  const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+test.each([
+  ['presence', dashboard],
+  ['electricity', electricity],
+])('panels of %s have their own ids and do not overlap', (_name, { panels }) => {
+  const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
     Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),
   );
   expect(new Set(cells).size).toBe(cells.length);
-  expect(new Set(dashboard.panels.map((p) => p.id)).size).toBe(dashboard.panels.length);
+  expect(new Set(panels.map((p) => p.id)).size).toBe(panels.length);
 });
 
-test('the two alerts of the playbook are there with their times', () => {
+test('the alerts of the playbook and of electricity are there with their times', () => {
   expect(alerts.map((rule) => [rule.title, rule.for, rule.noDataState])).toEqual([
     ['Service Down', '2m', 'Alerting'],
     ['Inconsistent Detection', '5m', 'OK'],
+    ['Meter Silent', '5m', 'Alerting'],
+    ['Unexplained Power', '2h', 'OK'],
   ]);
 });
 
@@ -125,6 +132,54 @@ describe.skipIf(graphiteMissing !== undefined)(
       return { at, people, countHome: 1, devicesPresent: 9, guests: 0 };
     }
 
+    /** A kettle and a circuit behind a meter; the fridge is not measured by itself. */
+    function drawn(at: number): ElectricityView {
+      const totalWh = (at - start) / 1000;
+      const energy = {
+        todayWh: totalWh,
+        weekWh: totalWh,
+        monthWh: totalWh,
+        yearWh: totalWh,
+        totalWh,
+        todayExportWh: 0,
+        weekExportWh: 0,
+        monthExportWh: 0,
+        yearExportWh: 0,
+        totalExportWh: 0,
+      };
+      const device = (source: string, name: string, power_watts: number): DeviceView => ({
+        device: { id: `${source}:${name}`, source, name },
+        path: source === 'meter' ? 'meter' : `${source}.${name}`,
+        state: 'ok',
+        control: 'impossible',
+        values: { power_watts, voltage_volts: 231, is_on: 1 },
+        measuredAt: at,
+        energy,
+        costToday: 0.1,
+      });
+      const cost = { total: 0.5, import: 0.3, export: 0, standing: 0.2, unpricedWh: 0 };
+      return {
+        at,
+        devices: [
+          device('kasa', 'kettle', 2000),
+          device('circuit', 'kitchen', 2100),
+          device('meter', 'm', 2500),
+        ],
+        house: {
+          basis: 'meter',
+          parts: ['meter:m'],
+          powerWatts: 2500,
+          unexplainedWatts: 400,
+          energy,
+          costToday: cost,
+          pricePerKwh: 0.3,
+          currency: 'GBP',
+          baseLoadWatts: 120,
+          carbonIntensity: 150,
+        },
+      };
+    }
+
     const send = (lines: readonly string[]) =>
       deliver(graphite, lines.map((line) => `${line}\n`).join(''), 10_000);
 
@@ -134,7 +189,8 @@ describe.skipIf(graphiteMissing !== undefined)(
       for (let at = start; at <= end; at += step) {
         for (const { series, value } of presenceReadings(view(at)))
           lines.push(`${series} ${value} ${at / 1000}`);
-        lines.push(`home.electricity.kasa.kettle.power_watts 120 ${at / 1000}`);
+        for (const { series, value } of electricityReadings(drawn(at)))
+          lines.push(`${series} ${value} ${at / 1000}`);
       }
       await send(lines);
       const shown = async () =>
@@ -147,10 +203,12 @@ describe.skipIf(graphiteMissing !== undefined)(
     });
     afterAll(() => graphite.stop());
 
-    const filled = (target: string, who = '*') => target.replaceAll('$person', who);
+    const filled = (target: string, who = '*') => target.replaceAll(/\$(person|device)/g, who);
     const points = (datapoints: readonly Datapoint[]) => datapoints.filter(([value]) => value !== null);
     const all: [string, string][] = [
-      ...dashboard.panels.flatMap((p) => p.targets.map(({ target }): [string, string] => [p.title, target])),
+      ...[...dashboard.panels, ...electricity.panels].flatMap((p) =>
+        p.targets.map(({ target }): [string, string] => [p.title, target]),
+      ),
       ...dashboard.annotations.list.map((a): [string, string] => [a.name, a.target.target]),
       ...alerts.flatMap((rule) =>
         rule.data.flatMap(({ model }): [string, string][] =>
@@ -188,6 +246,24 @@ describe.skipIf(graphiteMissing !== undefined)(
         'alex',
         'jo',
         'sam',
+      ]);
+    });
+
+    test('what draws power adds up to the house, and circuits and meters are not stacked on plugs', async () => {
+      const parts = electricity.panels.find((p) => p.title === 'What draws it')!.targets;
+      const shown = await Promise.all(parts.map(({ target }) => graphite.render(target, start, end)));
+      expect(shown.flatMap((series) => [...series.keys()])).toEqual(['kettle', 'unexplained']);
+    });
+
+    test('the device variable offers devices by name', async () => {
+      const { query, regex } = electricity.templating.list.find((v) => v.name === 'device')!;
+      const pattern = query.replace(/^expand\((.*)\)$/, '$1');
+      const reply = await fetch(`${graphite.renderUrl}/metrics/expand?query=${encodeURIComponent(pattern)}`);
+      const { results } = (await reply.json()) as { results: string[] };
+      const capture = new RegExp(regex!.slice(1, -1));
+      expect(results.map((name) => capture.exec(name)?.[1] ?? name).toSorted()).toEqual([
+        'kettle',
+        'kitchen',
       ]);
     });
 

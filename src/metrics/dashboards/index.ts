@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { grafanaAlerts, prometheusRules } from './alerts.ts';
-import { presenceDashboard } from './grafana.ts';
+import { electricityDashboard } from './electricity.ts';
+import { presenceDashboard } from './presence.ts';
 
 const note = '# Generated from the metric tables by `make generate`; changes here are lost.\n';
 const yaml = (value: unknown) =>
@@ -12,6 +13,10 @@ export function generated(): { path: string; content: string }[] {
     {
       path: 'deploy/grafana/presence.json',
       content: `${JSON.stringify(presenceDashboard(), undefined, 2)}\n`,
+    },
+    {
+      path: 'deploy/grafana/electricity.json',
+      content: `${JSON.stringify(electricityDashboard(), undefined, 2)}\n`,
     },
     { path: 'deploy/grafana/alerts.yaml', content: yaml(grafanaAlerts()) },
     {

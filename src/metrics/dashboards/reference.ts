@@ -1,3 +1,8 @@
+import {
+  defaultPrefix as electricityPrefix,
+  deviceMetrics,
+  houseMetrics as electricHouseMetrics,
+} from '#electricity/index.ts';
 import { defaultPrefix, houseMetrics, personMetrics } from '#presence/index.ts';
 import { rows } from '../prometheus.ts';
 
@@ -24,6 +29,18 @@ export function metricReference(): string {
     '| name | meaning | value | sent |',
     '|---|---|---|---|',
     ...graphite,
+    '',
+    'Electricity: what is not known is not sent. The first pulse meter is `meter` without a name.',
+    '',
+    '| name | meaning | unit |',
+    '|---|---|---|',
+    ...deviceMetrics.map(
+      ({ leaf, title, unit }) =>
+        `| \`${electricityPrefix}.<source>.<device>.${leaf}\` | ${title} | ${unit} |`,
+    ),
+    ...electricHouseMetrics.map(
+      ({ leaf, title, unit }) => `| \`${electricityPrefix}.house.${leaf}\` | ${title} | ${unit} |`,
+    ),
     '',
     '## Prometheus',
     '',

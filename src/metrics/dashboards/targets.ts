@@ -1,3 +1,4 @@
+import { electricityTargets } from './electricity-targets.ts';
 import { defaultPrefix, houseMetrics, personMetrics } from '#presence/index.ts';
 
 const personLeaves = new Set(personMetrics.map((row) => row.leaf));
@@ -30,7 +31,7 @@ export const targets = {
   anyone: `alias(${steps(ofHouse('anyone_home'))}, 'anyone home')`,
   devices: `alias(${steps(ofHouse('wifi.devices_present_count'))}, 'devices')`,
   share: `aliasByNode(summarize(${ofPerson('$person', 'is_home')}, '1d', 'avg'), 2)`,
-  power: `alias(sumSeries(home.electricity.*.*.power_watts), 'power')`,
+  power: electricityTargets.house,
   arrivals: `aliasSub(removeBelowValue(${change(ofPerson('$person', 'is_home'))}, 1), '.*presence\\.([^.]+)\\.is_home.*', '\\1 came home')`,
   departures: `aliasSub(removeAboveValue(${change(ofPerson('$person', 'is_home'))}, -1), '.*presence\\.([^.]+)\\.is_home.*', '\\1 left')`,
   mismatch:

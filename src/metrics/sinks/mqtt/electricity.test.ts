@@ -69,7 +69,7 @@ async function observer() {
   });
   await client.subscribeAsync('#');
   closers.push(async () => {
-    for (const topic of [...topics.keys()]) await client.publishAsync(topic, '', { retain: true, qos: 1 });
+    for (const topic of topics.keys()) await client.publishAsync(topic, '', { retain: true, qos: 1 });
     await client.endAsync();
   });
   return { topics, client };
