@@ -88,9 +88,9 @@ export class Bus implements Station {
     const { clock, intervalMs } = this.#io;
     const now = clock.monotonic();
     const due = meters.filter((meter) => {
-      const own = meter.intervalMs ?? intervalMs;
-      const rest =
-        meter.failures === 0 ? own : Math.min(Math.max(own, longestRestMs), own * 2 ** meter.failures);
+      const own = Math.max(meter.intervalMs ?? 0, intervalMs);
+      if (meter.failures === 0 && own === intervalMs) return true;
+      const rest = Math.min(Math.max(own, longestRestMs), own * 2 ** meter.failures);
       // Polls come a little early or late; half an interval tells the turns apart.
       return now - meter.triedAt >= rest - intervalMs / 2;
     });

@@ -29,6 +29,8 @@ export interface ModbusSimOptions {
   readonly framing?: Framing;
   /** Epoch ms. */
   readonly now?: () => number;
+  /** Answers for units that are not there with exception 11, as many gateways do; else there is silence. */
+  readonly gateway?: boolean;
   /** How long the fault `late` holds a reply back, ms. */
   readonly lateMs?: number;
 }
@@ -122,16 +124,18 @@ export class ModbusSim {
   readonly #framing: Framing;
   readonly #now: () => number;
   readonly #lateMs: number;
+  readonly #gateway: boolean;
   readonly #meters: ReadonlyMap<number, Meter>;
   readonly #open = new Set<Duplex>();
   readonly #server = createServer((socket) => this.#accept(socket));
   #fault: { readonly name: ModbusFault; readonly until: number } | undefined;
   #closed = new AbortController();
 
-  constructor({ meters, framing = 'tcp', now = Date.now, lateMs = 1500 }: ModbusSimOptions) {
+  constructor({ meters, framing = 'tcp', now = Date.now, gateway = false, lateMs = 1500 }: ModbusSimOptions) {
     this.#framing = framing;
     this.#now = now;
     this.#lateMs = lateMs;
+    this.#gateway = gateway;
     this.#meters = new Map(meters.map((m) => [m.unit, new Meter(m, now())]));
   }
 
@@ -199,8 +203,9 @@ export class ModbusSim {
     if (this.requests.length > 10_000) this.requests.splice(0, 5_000);
     const meter = this.#meters.get(question.unit);
     const fault = this.#faultNow();
-    if (meter === undefined || this.dead.has(question.unit) || fault === 'hang') return;
-    const answer = refusals[fault ?? 'hang'] ?? meter.read(question, this.#now());
+    const silent = meter === undefined || this.dead.has(question.unit);
+    if (fault === 'hang' || (silent && !this.#gateway)) return;
+    const answer = silent ? 11 : (refusals[fault ?? 'hang'] ?? meter.read(question, this.#now()));
     const body =
       typeof answer === 'number'
         ? Buffer.from([question.unit, question.fn | 0x80, answer])
