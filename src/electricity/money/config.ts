@@ -101,11 +101,11 @@ const timeOfUse = z
       });
   });
 
-/** How imported prices are to be read. A hundredth is a penny or a cent. */
+/** How imported prices are to be read: by what they are divided to be currency units per kWh. A hundredth is a penny or a cent. */
 export const priceUnits = {
   'currency/kWh': 1,
-  'hundredth/kWh': 0.01,
-  'currency/MWh': 0.001,
+  'hundredth/kWh': 100,
+  'currency/MWh': 1000,
 } as const;
 export type PriceUnit = keyof typeof priceUnits;
 

@@ -40,8 +40,10 @@ export interface Intensity extends Period {
 export interface Imported<T> {
   /** Oldest first, without overlaps; `to` is Infinity where the end is not known yet. */
   readonly rates: readonly T[];
-  /** Address of the next, older page, where the reply has more. */
+  /** Address of the next page, where the reply has more. */
   readonly next?: string | undefined;
+  /** Whether it lists the newest first, so that later pages are older. */
+  readonly newestFirst?: boolean;
   /** What a person should know: prices that contradict each other, rows left out. */
   readonly notes: readonly string[];
 }

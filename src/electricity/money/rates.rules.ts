@@ -1,4 +1,5 @@
 import type { Period } from '../energy/model.ts';
+import type { Rate } from './model.ts';
 
 /**
  * Makes stretches that may overlap into stretches that do not: where several hold, the one that began last wins, and
@@ -72,4 +73,38 @@ export function gaps(sorted: readonly Period[], from: number, to: number): Perio
 /** The parts of `sorted` during which `other` has something too. */
 export function during<T extends Period>(sorted: readonly T[], other: readonly Period[]): T[] {
   return other.flatMap(({ from, to }) => clip(sorted, from, to));
+}
+
+/** Makes imported rates clean, and says where two different prices hold for the same stretch. */
+export function tidy(listed: readonly Rate[]): { rates: Rate[]; notes: string[] } {
+  const first = new Map<string, number>();
+  const disputed = new Set<string>();
+  for (const { from, to, perKwh } of listed) {
+    const key = `${from} ${to}`;
+    const before = first.get(key);
+    if (before !== undefined && before !== perKwh) disputed.add(key);
+    first.set(key, perKwh);
+  }
+  const [example] = disputed;
+  const notes =
+    example === undefined
+      ? []
+      : [
+          `${disputed.size} stretches have two prices, the first at ${new Date(Number(example.split(' ')[0])).toISOString()}; the one listed last is used`,
+        ];
+  return { rates: untangle(listed), notes };
+}
+
+/**
+ * What was known with what was fetched. The server is believed from the first instant it speaks of; half-hours that it
+ * left out keep the price that it once had, but not a price whose end was unknown then.
+ */
+export function merge<T extends Period>(known: readonly T[], fetched: readonly T[]): T[] {
+  const first = fetched[0]?.from;
+  if (first === undefined) return [...known];
+  const finite = known.filter((k) => k.to !== Infinity);
+  const holes = gaps(fetched, first, Infinity);
+  return [...clip(known, -Infinity, first), ...fetched, ...during(finite, holes)].toSorted(
+    (a, b) => a.from - b.from,
+  );
 }
