@@ -41,7 +41,6 @@ export class Bus implements Station {
 
   close(): void {
     this.#link?.close();
-    this.#link = undefined;
   }
 
   /**
@@ -55,10 +54,11 @@ export class Bus implements Station {
     const troubles: Trouble[] = [];
     // The rest of the limit is for the poll to end by itself: what was read so far would be lost.
     const endBy = performance.now() + timeoutMs * 0.9;
-    const left = () => Math.min(this.#bus.reply_timeout_seconds * 1000, endBy - performance.now());
+    const remaining = () => endBy - performance.now();
+    const left = () => Math.max(1, Math.min(this.#bus.reply_timeout_seconds * 1000, remaining()));
     let firstError: LaresError | undefined;
     for (const meter of this.#due(this.#meters)) {
-      if (left() < timeoutMs * 0.05) break;
+      if (remaining() < timeoutMs * 0.05) break;
       meter.triedAt = clock.monotonic();
       try {
         answers.push(...(await this.#read(meter, left, signal)));
@@ -105,7 +105,7 @@ export class Bus implements Station {
   async #read(meter: Meter, left: () => number, signal: AbortSignal): Promise<Answer[]> {
     const link = await this.#agreed(meter, left, signal);
     await connected(link, left(), signal);
-    return await meter.read((request) => link.read(request, Math.max(1, left()), signal));
+    return await meter.read((request) => link.read(request, left(), signal));
   }
 
   /** The connection in the framing that works; finds it out with the first meter that answers. */
@@ -135,7 +135,7 @@ const framingName: Readonly<Record<Framing, string>> = { tcp: 'Modbus TCP', rtu:
 class NoConnection extends Error {}
 
 async function connected(link: Link, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  await link.connect(Math.max(1, timeoutMs), signal).catch((cause: unknown) => {
+  await link.connect(timeoutMs, signal).catch((cause: unknown) => {
     if (signal.aborted) throw cause;
     throw new NoConnection('no connection', { cause });
   });
@@ -161,7 +161,7 @@ async function probe(
     const link = openLink(bus, framing);
     try {
       await connected(link, left(), signal);
-      await link.read(request, Math.max(1, left()), signal);
+      await link.read(request, left(), signal);
       return { framing, link };
     } catch (error) {
       if (error instanceof Refusal) return { framing, link };

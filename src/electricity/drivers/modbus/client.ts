@@ -41,6 +41,8 @@ export class Link {
   #transaction = 0;
   #abandoned: Abandoned[] = [];
   #lastHeardAt = 0;
+  /** The last connection is closed for good. */
+  #gone: Promise<void> | undefined;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -61,6 +63,8 @@ export class Link {
   /** Connects, unless it is connected. Throws UNREACHABLE, TIMEOUT or CONFIG_INVALID. */
   async connect(timeoutMs: number, signal: AbortSignal): Promise<Duplex> {
     if (this.#stream !== undefined) return this.#stream;
+    // A serial port stays locked until its last owner has let go.
+    await this.#gone;
     const stream = await this.#options.dial(timeoutMs, signal);
     if (signal.aborted) {
       stream.destroy();
@@ -72,6 +76,7 @@ export class Link {
     stream.on('error', (error) => this.#lost(stream, `${this.#options.address}: ${explained(error)}`, error));
     stream.on('close', () => this.#lost(stream, `${this.#options.address} closed the connection`));
     stream.on('end', () => stream.destroy());
+    this.#gone = new Promise((resolve) => stream.once('close', () => resolve()));
     return stream;
   }
 

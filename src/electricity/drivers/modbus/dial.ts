@@ -81,6 +81,8 @@ async function dialSerial(serial: SerialSettings, signal: AbortSignal): Promise<
         : resolve(),
     );
   });
+  // Left to itself the package ends the stream on destroy() and keeps the port open and locked.
+  port._destroy = (error, done) => (port.isOpen ? port.close(() => done(error)) : done(error));
   return port;
 }
 
