@@ -1,0 +1,109 @@
+import type { Clock } from '#kernel/driver.ts';
+import { LaresError } from '#kernel/errors.ts';
+import type { Poll } from '../../driver.ts';
+import type { Announcement } from '../../model.ts';
+import { loose, type Loose } from './json.codec.ts';
+import type { Link } from './model.ts';
+
+/** One family's way to ask a device everything. */
+export interface KasaDevice {
+  /** Throws LaresError. */
+  poll(signal: AbortSignal): Promise<Poll>;
+}
+
+export interface DeviceOptions {
+  readonly link: SharedLink;
+  readonly host: string;
+  /** From the settings; wins over the device's own. */
+  readonly name: string | undefined;
+  readonly clock: Clock;
+}
+
+/** What identifies a device and rarely changes; a changed one makes a new announcement. */
+export interface Card {
+  readonly node: string | undefined;
+  readonly name: string;
+  readonly mac: string | undefined;
+  readonly model: string | undefined;
+  readonly firmware: string | undefined;
+}
+
+/** Lets polls, switching and recollection take turns: a device answers one question at a time. */
+export class SharedLink {
+  readonly #link: Link;
+  #last: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(link: Link) {
+    this.#link = link;
+  }
+
+  /** Runs `work` after everything before it has ended. */
+  async turn<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#last;
+    let done: (() => void) | undefined;
+    this.#last = new Promise<void>((resolve) => (done = resolve));
+    try {
+      await before;
+      return await work();
+    } finally {
+      done?.();
+    }
+  }
+
+  /** Only inside `turn`. */
+  async ask(request: string, signal: AbortSignal): Promise<Loose> {
+    if (this.#closed) throw new LaresError('UNREACHABLE', 'this device is no longer watched');
+    return loose(await this.#link.ask(request, signal));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#link.close();
+  }
+}
+
+/** Keeps announcements as long as nothing about their devices changes. */
+export class Announcements {
+  readonly #kept = new Map<string, { readonly card: Card; readonly announcement: Announcement }>();
+
+  /** `make` is called only for a device that is new or has changed. */
+  get(id: string, card: Card, make: () => Announcement): Announcement {
+    const kept = this.#kept.get(id);
+    if (kept !== undefined && same(kept.card, card)) return kept.announcement;
+    const announcement = make();
+    this.#kept.set(id, { card, announcement });
+    return announcement;
+  }
+}
+
+function same(a: Card, b: Card): boolean {
+  return (
+    a.name === b.name &&
+    a.firmware === b.firmware &&
+    a.mac === b.mac &&
+    a.model === b.model &&
+    a.node === b.node
+  );
+}
+
+// A relay moves at once, but some firmware reports it a moment later.
+const readBackTries = 3;
+const readBackGapMs = 150;
+
+/** Reads the state until it is the wanted one, a few times; resolves with what the device says last. Throws BAD_REPLY. */
+export async function readBack(
+  wanted: boolean,
+  read: () => Promise<boolean | undefined>,
+  { host, clock, signal }: { readonly host: string; readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<boolean> {
+  for (let tries = 1; ; tries += 1) {
+    const state = await read();
+    if (state === wanted) return state;
+    if (tries === readBackTries) {
+      if (state !== undefined) return state;
+      throw new LaresError('BAD_REPLY', `${host} was switched but does not say whether it is on`);
+    }
+    await clock.sleep(readBackGapMs, signal);
+  }
+}
