@@ -7,8 +7,13 @@ export type Json = Readonly<Record<string, unknown>>;
 export const record = (value: unknown): Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
 export const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+/** Beyond this nothing in a house is a measurement. */
+const largest = 1e12;
+
+/** A number that can be one; undefined for null and everything else. */
 export const finite = (value: unknown): number | undefined =>
-  typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+  typeof value === 'number' && Math.abs(value) <= largest ? value : undefined;
 
 const longestText = 64;
 

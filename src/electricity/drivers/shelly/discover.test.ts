@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { afterEach, expect, it } from 'vitest';
 import { freePort } from '../../../../tests/servers/process.ts';
-import { hosts } from './discover.ts';
 import { config, protocol } from './driver.ts';
 import { ShellySim, type ShellySimOptions } from './sim.ts';
+import { hosts } from './sweep.ts';
 
 const sims: ShellySim[] = [];
 afterEach(async () => {
@@ -78,6 +78,10 @@ it('finds every Shelly of the networks, once, and nothing else', async () => {
       },
     },
   ]);
+});
+
+it('refuses a network that would take hours', async () => {
+  await expect(search({ networks: ['127.0.0.0/8'] })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
 });
 
 it('searches nothing where no network is named', async () => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { networkSettings, pollSettings, targetSettings, type Protocol, type Target } from '../../driver.ts';
 import { macOf } from './codec.ts';
-import { sweep } from './discover.ts';
+import { findShellys } from './discover.ts';
 import { ShellyStation } from './station.ts';
 
 const password = z.string().min(1).max(128).optional();
@@ -99,7 +99,7 @@ export const protocol: Protocol<ShellyConfig, ShellyTarget> = {
       };
     }),
   async *discover(settings, io) {
-    for await (const { host, identity, found } of sweep(settings.networks, settings.port, io))
+    for await (const { host, identity, found } of findShellys(settings.networks, settings.port, io))
       yield { target: { id: identity.station, host, mac: identity.mac }, found };
   },
   open: (target, settings, context) =>
