@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { isIPv4 } from 'node:net';
-import { broadcastKey, decryptEcb, encryptEcb } from './cipher.ts';
+import { broadcastKey, Ecb } from './cipher.ts';
 import { is66, pack55, pack66, unpack55, unpack66 } from './frame.ts';
 import { commands, versions, type Beacon } from './model.ts';
 
 const empty = Buffer.alloc(0);
+const broadcastEcb = new Ecb(broadcastKey);
 
 /** Reads a broadcast in any of its clothes: clear or ECB in a 55AA frame, bare ECB, or GCM in a 6699 frame. Undefined for anything else. */
 export function readBeacon(packet: Buffer): Beacon | undefined {
@@ -26,11 +27,11 @@ const opened55 = (packet: Buffer) =>
   attempt(() => {
     if (packet.length < 24 || is66(packet)) return undefined;
     const { body } = unpack55(packet, { encrypted: false, fromDevice: true });
-    return body[0] === 0x7b ? body : decryptEcb(broadcastKey, body);
+    return body[0] === 0x7b ? body : broadcastEcb.decrypt(body);
   });
 
 const openedBare = (packet: Buffer) =>
-  attempt(() => (packet.length % 16 === 0 ? decryptEcb(broadcastKey, packet) : undefined));
+  attempt(() => broadcastEcb.decrypt(packet));
 
 function attempt(open: () => Buffer | undefined): Buffer | undefined {
   try {
@@ -66,7 +67,7 @@ export type Clothing = 'clear' | 'ecb' | 'bare' | 'gcm';
 /** A broadcast as a device sends it. For simulators and test vectors; the nonce is random unless given. */
 export function writeBeacon(text: string, clothing: Clothing, iv: Buffer = randomBytes(12)): Buffer {
   const body = Buffer.from(text);
-  if (clothing === 'bare') return encryptEcb(broadcastKey, body);
+  if (clothing === 'bare') return broadcastEcb.encrypt(body);
   if (clothing === 'gcm')
     return pack66({ sequence: 0, command: commands.announce, retcode: 0, body }, broadcastKey, iv);
   const clear = clothing === 'clear';
@@ -74,7 +75,7 @@ export function writeBeacon(text: string, clothing: Clothing, iv: Buffer = rando
     sequence: 0,
     command: clear ? 0 : commands.announce,
     retcode: 0,
-    body: clear ? body : encryptEcb(broadcastKey, body),
+    body: clear ? body : broadcastEcb.encrypt(body),
   });
 }
 

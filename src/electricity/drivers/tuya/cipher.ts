@@ -1,16 +1,50 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  timingSafeEqual,
+  type Cipheriv,
+  type Decipheriv,
+} from 'node:crypto';
 
-/** AES-128 in ECB mode, which Tuya uses from 3.1 to 3.4; PKCS7 padding unless told otherwise. */
-export function encryptEcb(key: Buffer, clear: Buffer, padding = true): Buffer {
-  const cipher = createCipheriv('aes-128-ecb', key, null);
-  if (!padding) cipher.setAutoPadding(false);
-  return joined(cipher.update(clear), cipher.final());
-}
+const block = 16;
 
-/** Throws when the padding is wrong, which is how a wrong key shows. */
-export function decryptEcb(key: Buffer, sealed: Buffer): Buffer {
-  const cipher = createDecipheriv('aes-128-ecb', key, null);
-  return joined(cipher.update(sealed), cipher.final());
+/**
+ * AES-128 in ECB mode with PKCS7 padding, which Tuya uses from 3.1 to 3.4. Blocks do not depend on each other, so one
+ * cipher serves a whole connection: setting one up costs more than encrypting a message.
+ */
+export class Ecb {
+  readonly #encryption: Cipheriv;
+  readonly #decryption: Decipheriv;
+
+  constructor(key: Buffer) {
+    this.#encryption = createCipheriv('aes-128-ecb', key, null).setAutoPadding(false);
+    this.#decryption = createDecipheriv('aes-128-ecb', key, null).setAutoPadding(false);
+  }
+
+  encrypt(clear: Buffer): Buffer {
+    const length = clear.length - (clear.length % block) + block;
+    const padded = Buffer.alloc(length, length - clear.length);
+    clear.copy(padded);
+    return this.#encryption.update(padded);
+  }
+
+  /** Of whole blocks, without padding. */
+  encryptBlocks(clear: Buffer): Buffer {
+    return this.#encryption.update(clear);
+  }
+
+  /** Undefined when the padding is wrong, which is how a wrong key shows. */
+  decrypt(sealed: Buffer): Buffer | undefined {
+    if (sealed.length === 0 || sealed.length % block !== 0) return undefined;
+    const padded = this.#decryption.update(sealed);
+    const padding = padded[padded.length - 1] ?? 0;
+    if (padding < 1 || padding > block) return undefined;
+    const end = padded.length - padding;
+    for (let at = end; at < padded.length; at += 1) if (padded[at] !== padding) return undefined;
+    return padded.subarray(0, end);
+  }
 }
 
 export interface Sealed {

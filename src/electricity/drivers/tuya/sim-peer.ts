@@ -87,7 +87,8 @@ export class Peer {
   }
 
   pushState(points: ReadonlyMap<number, DataValue>, cid?: string): void {
-    this.#say(commands.status, this.#stateBody(points, cid, true), undefined, this.#pushSequence());
+    const retcode = this.#sim.options.version === '3.5' ? 0 : undefined;
+    this.#say(commands.status, this.#stateBody(points, cid, true), retcode, this.#pushSequence());
   }
 
   #receive(chunk: Buffer): void {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { LaresError } from '#kernel/errors.ts';
-import { decryptEcb, encryptEcb, encryptGcm, hmacSha256, md5, sameBytes } from './cipher.ts';
+import { Ecb, encryptGcm, hmacSha256, md5, sameBytes } from './cipher.ts';
 import { is66, pack55, pack66, unpack55, unpack66 } from './frame.ts';
 import { commands, hasSession, type Message, type Version } from './model.ts';
 
@@ -39,6 +39,7 @@ export class Wire {
   readonly #header: Buffer;
   readonly #readsDevice: boolean;
   #key: Buffer;
+  #ecb: Ecb;
   #sequence = 0;
 
   /** `side` is who speaks through it: a client reads what devices write, and the other way round. */
@@ -46,6 +47,7 @@ export class Wire {
     this.version = version;
     this.#localKey = localKey;
     this.#key = localKey;
+    this.#ecb = new Ecb(localKey);
     this.#header = Buffer.concat([Buffer.from(version, 'latin1'), Buffer.alloc(12)]);
     this.#readsDevice = side === 'client';
   }
@@ -86,6 +88,7 @@ export class Wire {
   /** From now on the key that both sides derived from their nonces. */
   agree(clientNonce: Buffer, deviceNonce: Buffer): void {
     this.#key = sessionKey(this.version, this.#localKey, clientNonce, deviceNonce);
+    this.#ecb = new Ecb(this.#key);
   }
 
   /** Proves to the other side that we know the local key. */
@@ -103,12 +106,12 @@ export class Wire {
 
   #sealed(command: number, clear: Buffer, headed: boolean): Buffer {
     if (clear.length === 0) return clear;
-    if (this.version === '3.4') return encryptEcb(this.#key, headed ? this.#withHeader(clear) : clear);
+    if (this.version === '3.4') return this.#ecb.encrypt(headed ? this.#withHeader(clear) : clear);
     if (this.version !== '3.1') {
-      const sealed = encryptEcb(this.#key, clear);
+      const sealed = this.#ecb.encrypt(clear);
       return headed ? this.#withHeader(sealed) : sealed;
     }
-    return command === commands.control || command === commands.status ? signed31(this.#key, clear) : clear;
+    return command === commands.control || command === commands.status ? signed31(this.#key, this.#ecb.encrypt(clear).toString('base64')) : clear;
   }
 
   #opened({ command, body }: Message): Buffer {
@@ -125,12 +128,8 @@ export class Wire {
   }
 
   #decrypted(sealed: Buffer): Buffer {
-    try {
-      if (sealed.length % 16 === 0) return decryptEcb(this.#key, sealed);
-    } catch {
-      // Told apart below: an error in words, or a key that does not fit.
-    }
-    // Refusals such as `json obj data unvalid` come unencrypted from some firmware.
+    const clear = this.#ecb.decrypt(sealed);
+    if (clear !== undefined) return clear;
     if (sealed[0] === 0x7b)
       throw new LaresError(
         'BAD_REPLY',
@@ -156,13 +155,12 @@ export function sessionKey(
   if (!hasSession(version)) return localKey;
   const mixed = Buffer.from(clientNonce.map((byte, i) => byte ^ (deviceNonce[i] ?? 0)));
   return version === '3.4'
-    ? encryptEcb(localKey, mixed, false)
+    ? new Ecb(localKey).encryptBlocks(mixed)
     : encryptGcm(localKey, clientNonce.subarray(0, 12), mixed).ciphertext;
 }
 
 /** The body of a 3.1 command: version, the middle of an MD5 over text and key, and the ciphertext in base64. */
-function signed31(key: Buffer, clear: Buffer): Buffer {
-  const text = encryptEcb(key, clear).toString('base64');
+function signed31(key: Buffer, text: string): Buffer {
   const digest = md5(Buffer.concat([Buffer.from(`data=${text}||lpv=3.1||`), key])).toString('hex');
   return Buffer.from(`3.1${digest.slice(8, 24)}${text}`, 'latin1');
 }
