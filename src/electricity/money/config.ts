@@ -64,16 +64,21 @@ const clock = (minute: number) => {
   return `${weekdays[Math.floor(minute / dayMinutes)]} ${two(Math.floor(ofDay / 60))}:${two(ofDay % 60)}`;
 };
 
+// One text for all, because the reference shows the key of every kind in one place.
+const kind = meta({
+  title: 'Kind',
+  description:
+    'fixed: one price. time-of-use (or day-night): prices by the time of day. half-hourly: prices from a file or an address, for stretches of any length. meter: the price that the smart meter shows',
+});
+
 const fixed = z.strictObject({
-  kind: z.literal('fixed').meta(meta({ title: 'Kind', description: 'fixed: one price at all times' })),
+  kind: z.literal('fixed').meta(kind),
   price: price('Price', 'Price of a kWh, taxes included, in pounds or euros, not pence or cents'),
 });
 
 const timeOfUse = z
   .strictObject({
-    kind: z
-      .literal(['time-of-use', 'day-night'])
-      .meta(meta({ title: 'Kind', description: 'time-of-use (or day-night): prices by the time of day' })),
+    kind: z.literal(['time-of-use', 'day-night']).meta(kind),
     bands: z
       .array(band)
       .min(1)
@@ -141,11 +146,7 @@ const oneOrigin = (value: { file?: unknown; url?: unknown }, ctx: z.RefinementCt
 
 const halfHourly = z
   .strictObject({
-    kind: z
-      .literal('half-hourly')
-      .meta(
-        meta({ title: 'Kind', description: 'half-hourly: prices from a file or an address, of any length' }),
-      ),
+    kind: z.literal('half-hourly').meta(kind),
     file,
     url,
     unit: z
@@ -174,9 +175,7 @@ const halfHourly = z
 export type HalfHourly = z.infer<typeof halfHourly>;
 
 const meter = z.strictObject({
-  kind: z
-    .literal('meter')
-    .meta(meta({ title: 'Kind', description: 'meter: the price that the smart meter shows' })),
+  kind: z.literal('meter').meta(kind),
   device: z
     .string()
     .min(1)
@@ -196,10 +195,20 @@ const exportPrice = z.discriminatedUnion('kind', [fixed, timeOfUse, halfHourly])
 export type PriceSettings = z.infer<typeof importPrice>;
 
 const terms = {
-  import: importPrice.meta(meta({ title: 'Import', description: 'What a kWh that is drawn costs' })),
-  export: exportPrice
-    .optional()
-    .meta(meta({ title: 'Export', description: 'What a kWh that is fed back earns; nothing unless set' })),
+  import: importPrice.meta(
+    meta({
+      title: 'Import',
+      description: 'What a kWh that is drawn costs',
+      examples: [{ kind: 'fixed', price: 0.2469 }],
+    }),
+  ),
+  export: exportPrice.optional().meta(
+    meta({
+      title: 'Export',
+      description: 'What a kWh that is fed back earns; nothing unless set',
+      examples: [{ kind: 'fixed', price: 0.15 }],
+    }),
+  ),
   standing_charge: z
     .number()
     .min(0)
@@ -215,17 +224,18 @@ const terms = {
     ),
 };
 
-const since = z.iso.date().meta(
-  meta({
-    title: 'Since',
-    description: 'Local date from whose midnight on it holds',
-    examples: ['2026-10-01'],
-  }),
-);
+const since = (example: string) =>
+  z.iso.date().meta(
+    meta({
+      title: 'Since',
+      description: 'Local date from whose midnight on it holds',
+      examples: [example],
+    }),
+  );
 
 const change = z
   .strictObject({
-    since,
+    since: since('2026-10-01'),
     import: terms.import.optional(),
     export: terms.export,
     standing_charge: terms.standing_charge,
@@ -239,6 +249,7 @@ export const carbonSettings = z
     meta({
       title: 'Carbon intensity',
       description: 'Grams of CO2 per kWh, in the JSON of api.carbonintensity.org.uk',
+      examples: [{ url: 'https://api.carbonintensity.org.uk/intensity/{from}/{to}' }],
     }),
   );
 
@@ -262,7 +273,7 @@ export const tariffConfig = z
         'expected an ISO 4217 currency like GBP or EUR',
       )
       .meta(meta({ title: 'Currency', description: 'ISO 4217 code of all prices', examples: ['GBP'] })),
-    since: since.optional(),
+    since: since('2026-01-01').optional(),
     ...terms,
     changes: z
       .array(change)

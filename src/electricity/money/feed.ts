@@ -118,16 +118,16 @@ export class Feed<T extends Period> {
     const { clock } = this.#parts;
     if (this.#source.file !== undefined) {
       for (; !signal.aborted; await clock.sleep(fileCheckMs, signal))
-        await this.#guard(() => this.#readFile());
+        await this.#guard(signal, () => this.#readFile());
       return;
     }
     const started = clock.now();
     const stale = this.#kept === undefined || started - this.#kept.okAt > freshMs;
-    if (stale) await this.#guard(() => this.#due(signal));
+    if (stale) await this.#guard(signal, () => this.#due(signal));
     while (!signal.aborted) {
       const left = this.#nextAt() - clock.now();
       if (left > 0) await clock.sleep(Math.min(left, longestSleepMs), signal);
-      else await this.#guard(() => this.#due(signal));
+      else await this.#guard(signal, () => this.#due(signal));
     }
   }
 
@@ -153,7 +153,7 @@ export class Feed<T extends Period> {
     return this.#fetch(whole ? oldest : Math.max(oldest, Math.min(now, kept.okAt) - recentMs), signal);
   }
 
-  async #guard(work: () => Promise<void>): Promise<void> {
+  async #guard(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
     const { log } = this.#parts;
     const { title } = this.#source;
     try {
@@ -161,6 +161,7 @@ export class Feed<T extends Period> {
       if (this.#problem !== undefined) log.info(`${title}: works again`);
       this.#problem = undefined;
     } catch (error) {
+      if (signal.aborted) return;
       const sentence = reason(error);
       if (this.#problem !== sentence) log.warn(`${title}: ${sentence}; the prices known so far stay in use`);
       this.#problem = sentence;
@@ -193,8 +194,7 @@ export class Feed<T extends Period> {
         this.#parts.log.warn(`${this.#source.title}: cannot keep the prices: ${reason(error)}`);
       });
     } catch (error) {
-      if (signal.aborted) return;
-      this.#failures += 1;
+      if (!signal.aborted) this.#failures += 1;
       this.#retryAfterMs = error instanceof LaresError ? error.retryAfterMs : undefined;
       throw error;
     }

@@ -75,7 +75,7 @@ test('prices come at start-up, tomorrow after four, and half-hours that are not 
   await until(() => perKwh(prices, '2026-06-03T21:30Z') === 0.38);
   expect(prices.status()).toEqual([
     {
-      title: 'prices',
+      title: 'import prices',
       origin: sim.ratesUrl,
       okAt: utc('2026-06-02T15:00Z'),
       nextAt: utc('2026-06-03T15:00Z'),

@@ -42,11 +42,17 @@ export class Prices {
     this.#parts = parts;
     const { settings } = parts;
     const changed = () => (this.#tariff = undefined);
-    const priced = settings === undefined ? [] : pricesIn(settings);
+    // Export first, so that prices which are used both ways are called those of import.
+    const ways = settings === undefined ? [] : (['export', 'import'] as const);
     this.#feeds = new Map(
-      priced
-        .filter((price) => price.kind === 'half-hourly')
-        .map((price) => [sourceKey(price)!, new Feed(rateSource(price, parts.timeZone), parts, changed)]),
+      ways.flatMap((way) =>
+        pricesIn(settings!, way)
+          .filter((price) => price.kind === 'half-hourly')
+          .map((price) => [
+            sourceKey(price)!,
+            new Feed(rateSource(`${way} prices`, price, parts.timeZone), parts, changed),
+          ]),
+      ),
     );
     const carbon = settings?.carbon;
     this.#carbon = carbon && new Feed(carbonSource(carbon), parts, changed);
@@ -76,7 +82,8 @@ export class Prices {
   /** What a smart meter shows: its unit price and standing charge, told whenever it was measured. */
   async meterShows(device: string, at: number, values: Values): Promise<void> {
     const { settings, state, log } = this.#parts;
-    const meters = settings === undefined ? [] : pricesIn(settings).filter((p) => p.kind === 'meter');
+    const meters =
+      settings === undefined ? [] : pricesIn(settings, 'import').filter((p) => p.kind === 'meter');
     const wanted = meters.find((m) => m.device !== undefined)?.device ?? this.#shown?.device ?? device;
     if (meters.length === 0 || device !== wanted) return;
     const prices = this.#shown?.device === device ? this.#shown.prices : [];
@@ -125,16 +132,16 @@ export class Prices {
   }
 }
 
-/** Every price that the settings name, now or since a change. */
-function pricesIn(settings: TariffSettings): PriceSettings[] {
-  return [settings, ...settings.changes].flatMap((s) => [s.import, s.export]).filter((p) => p !== undefined);
+/** Every price that the settings name for one way, now or since a change. */
+function pricesIn(settings: TariffSettings, way: 'import' | 'export'): PriceSettings[] {
+  return [settings, ...settings.changes].map((s) => s[way]).filter((p) => p !== undefined);
 }
 
-function rateSource(price: HalfHourly, timeZone: string): FeedSource<Rate> {
+function rateSource(title: string, price: HalfHourly, timeZone: string): FeedSource<Rate> {
   const { file, url, unit, payment_method: paymentMethod } = price;
   const divisor = unit && priceUnits[unit];
   return {
-    title: 'prices',
+    title,
     key: sourceKey(price)!,
     file,
     url,
