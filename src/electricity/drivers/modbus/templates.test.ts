@@ -146,6 +146,6 @@ test('a new meter is one file anywhere', () => {
 test('the documentation names every template, and its example is accepted', () => {
   const text = readFileSync(path.join(import.meta.dirname, '../../../../docs/modbus-templates.md'), 'utf8');
   for (const name of shippedTemplates()) expect(text).toContain(`\`${name}\``);
-  const example = /```yaml\n(name: my-meter\n[^`]*)```/.exec(text)?.[1] ?? '';
+  const example = /```yml\n(name: my-meter\n[^`]*)```/.exec(text)?.[1] ?? '';
   expect(parseTemplate(example, 'my-meter.yaml').registers).toHaveLength(2);
 });
