@@ -2,6 +2,7 @@ import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { LaresError } from '#kernel/errors.ts';
 import { ManualClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { MemoryState } from '../../../tests/servers/memory-store.ts';
@@ -156,7 +157,7 @@ test.each<[OctopusFault, RegExp]>([
   ['hang', /did not finish within 0\.4 s/],
   ['drop', /ECONNRESET|connection/],
   ['reset', /ECONNRESET|connection/],
-  ['garbage', /standard-unit-rates\/:1: expected a header/],
+  ['garbage', /standard-unit-rates\/: is a web page and no prices; check the address/],
   ['slow', /did not finish within 0\.4 s/],
 ])(
   'with the server in the state "%s" the old prices stay, and new ones come afterwards',
@@ -244,6 +245,31 @@ test('a next page on another host is refused', async () => {
     code: 'BAD_REPLY',
     message: expect.stringMatching(/names a next page that is not on http:\/\/localhost/),
   });
+});
+
+test('a daily refresh rewrites the months that changed and no other', async () => {
+  const { clock, state, make, run } = await supplier('2026-06-02T10:00Z', { since: utc('2026-01-01') });
+  const written: string[] = [];
+  const set = state.set.bind(state);
+  state.set = (key, value) => (written.push(key), set(key, value));
+  run(make());
+  const months = () => written.splice(0).map((key) => key.split('.').slice(3).join('.'));
+  await until(() => written.length === 7);
+  expect(months()).toEqual(['2026-01', '2026-02', '2026-03', '2026-04', '2026-05', '2026-06', '']);
+  await clock.advance(5 * hour + 60_000);
+  await until(() => written.length === 2);
+  expect(months()).toEqual(['2026-06', '']);
+});
+
+test('a state store that cannot be written costs nothing but a warning', async () => {
+  const { state, make, lines } = await supplier('2026-06-02T10:00Z');
+  state.set = () => Promise.reject(new LaresError('STORE_UNAVAILABLE', 'the disk is full'));
+  const prices = make();
+  await prices.refresh(utc('2026-06-01T00:00Z'), new AbortController().signal);
+  expect(perKwh(prices, '2026-06-02T12:00Z')).toBe(0.19);
+  expect(
+    lines.filter((l) => l.includes('import prices: cannot keep the prices: the disk is full')).length,
+  ).toBe(1);
 });
 
 async function folder(): Promise<string> {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { minuteOf, tariffConfig, type TariffSettings } from './config.ts';
 import type { Rate } from './model.ts';
-import { clip, during, gaps, untangle } from './rates.rules.ts';
+import { clip, during, gaps, merge, untangle } from './rates.rules.ts';
 import { buildTariff, priceGaps, rateAt, sourceKey, type TariffParts } from './tariff.rules.ts';
 
 const london = 'Europe/London';
@@ -172,6 +172,21 @@ test('of overlapping rates the one that began last wins, then the shortest, then
     { from: 50, to: 60, perKwh: 6 },
     { from: 60, to: Infinity, perKwh: 1 },
   ]);
+});
+
+test('what is fetched replaces what was known; half-hours that are left out keep their price, open ends do not', () => {
+  const rate = (from: number, to: number, perKwh: number) => ({ from, to, perKwh });
+  const known = [rate(0, 10, 1), rate(10, 20, 2), rate(20, 30, 3), rate(30, 40, 4), rate(40, Infinity, 5)];
+  expect(merge(known, [rate(15, 20, 6), rate(30, 35, 7)])).toEqual([
+    rate(0, 10, 1),
+    rate(10, 15, 2),
+    rate(15, 20, 6),
+    rate(20, 30, 3),
+    rate(30, 35, 7),
+    rate(35, 40, 4),
+  ]);
+  expect(merge(known, [])).toEqual(known);
+  expect(merge([rate(0, Infinity, 1)], [rate(10, 20, 2)])).toEqual([rate(0, 10, 1), rate(10, 20, 2)]);
 });
 
 const tangled = fc.array(

@@ -14,6 +14,9 @@ import { parseRatesCsv } from './rates-csv.codec.ts';
 
 /** Rates from a file or reply: the JSON of Octopus, a JSON list of `{from, to, price}`, or CSV. Throws `options.code`. */
 export function parseRates(text: string, options: RatesOptions): Imported<Rate> {
+  // A server that is down likes to send a page about it.
+  if (/^\s*</.test(text))
+    throw new LaresError(options.code, `${options.name}: is a web page and no prices; check the address`);
   if (!/^\s*[{[]/.test(text)) return parseRatesCsv(text, options);
   const document = parseJson(text, options);
   return Array.isArray(document) ? parseList(document, options) : parseOctopus(document, options);
