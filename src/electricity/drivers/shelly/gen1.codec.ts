@@ -44,8 +44,8 @@ function deviceAlarms(status: Json): string[] {
   return raised.length === 0 ? [] : [`it reports ${raised.join(', ')}`];
 }
 
-/** Wh of one count of `meters[].total`, by model: watt-minutes, but Wh wherever energy clamps count. */
-export const whPerCount = (model: string | undefined): number => (model?.startsWith('SHEM') ? 1 : 1 / 60);
+/** Counts of `meters[].total` in a Wh, by model: watt-minutes, but Wh on everything with energy clamps. */
+const countsPerWh = (model: string | undefined): number => (model?.startsWith('SHEM') === true ? 1 : 60);
 
 function emeters(identity: Identity, settings: Json, status: Json): Channel[] {
   const meters = list(status['emeters']).map(record);
@@ -140,7 +140,7 @@ function meterValues(identity: Identity, meter: Json): Values {
   const total = finite(meter['total']);
   return measured({
     power_watts: finite(meter['power']),
-    energy_wh: total === undefined ? undefined : total * whPerCount(identity.model),
+    energy_wh: total === undefined ? undefined : total / countsPerWh(identity.model),
   });
 }
 
