@@ -47,13 +47,13 @@ export abstract class Peer<Reply> {
 
   /** Throws UNREACHABLE, BAD_REPLY, or TIMEOUT when the signal aborts. */
   async exchange(question: Buffer, signal: AbortSignal): Promise<Reply> {
-    const kept = this.#socket !== undefined;
-    try {
-      return await this.#once(question, signal);
-    } catch (error) {
-      if (!(error instanceof Stale)) throw error;
-      if (kept) return await this.#once(question, signal);
-      throw this.#unreachable('the connection ended before the reply came');
+    for (let kept = this.#socket !== undefined; ; kept = false) {
+      try {
+        return await this.#once(question, signal);
+      } catch (error) {
+        if (!(error instanceof Stale)) throw error;
+        if (!kept) throw this.#unreachable('the connection ended before the reply came');
+      }
     }
   }
 

@@ -1,5 +1,5 @@
 import { branch, parseQuestion, type Branch, type SimBrain } from './sim-brain.ts';
-import type { SimMeter } from './sim-meter.ts';
+import { counted, type SimMeter } from './sim-meter.ts';
 import type { SimModel } from './sim-models.ts';
 
 export interface IotBrainOptions {
@@ -190,7 +190,7 @@ export class IotBrain implements SimBrain {
       current_ma: Math.round(amps * 1000),
       voltage_mv: Math.round(volts * 1000),
       power_mw: Math.round(watts * 1000),
-      total_wh: Math.floor(wh),
+      total_wh: counted(wh),
       err_code: 0,
     };
   }

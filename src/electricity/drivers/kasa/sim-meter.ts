@@ -1,5 +1,8 @@
 import type { OffsetAt } from './zones.rules.ts';
 
+/** Whole Wh as a display counts them. The margin keeps a sum of many small parts from missing its last one. */
+export const counted = (wh: number): number => Math.floor(wh + 1e-6);
+
 const hourMs = 3_600_000;
 const stepMs = 60_000;
 

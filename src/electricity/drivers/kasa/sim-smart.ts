@@ -1,5 +1,5 @@
 import { branch, parseQuestion, type Branch, type SimBrain } from './sim-brain.ts';
-import type { SimMeter } from './sim-meter.ts';
+import { counted, type SimMeter } from './sim-meter.ts';
 import type { SimModel } from './sim-models.ts';
 
 export interface SmartBrainOptions {
@@ -162,8 +162,8 @@ export class SmartBrain implements SimBrain {
     return {
       today_runtime: 0,
       month_runtime: 0,
-      today_energy: Math.floor(meter.day(local)),
-      month_energy: Math.floor(meter.month(local)),
+      today_energy: counted(meter.day(local)),
+      month_energy: counted(meter.month(local)),
       local_time: this.#localTime(),
       electricity_charge: [0, 0, 0],
       ...(!this.#strip && { current_power: Math.round(meter.watts(now) * 1000) }),
@@ -175,7 +175,7 @@ export class SmartBrain implements SimBrain {
     const watts = meter.watts(this.#options.now());
     return {
       current_ma: volts === 0 ? 0 : Math.round((watts / volts) * 1000),
-      energy_wh: Math.floor(meter.total),
+      energy_wh: counted(meter.total),
       power_mw: Math.round(watts * 1000),
       voltage_mv: Math.round(volts * 1000),
     };
