@@ -165,7 +165,10 @@ const suite: Suite = {
       naive: new Map<Appliance, Tally>(),
     };
     const rows = months.flatMap((month) => {
-      const samples = month.at.map((at, i) => [at, month.house[i] ?? Number.NaN] as const);
+      const end = month.at.at(-1) ?? 0;
+      // An hour and more that nobody measured, so that the last uses settle.
+      const rest = Array.from({ length: 75 }, (_, i) => [end + (i + 1) * minuteMs, Number.NaN] as const);
+      const samples = [...month.at.map((at, i) => [at, month.house[i] ?? Number.NaN] as const), ...rest];
       const first = watchAll(samples);
       const found = watchAll(samples, onlyLearned(first.state)).events;
       const naive = { kettle: naiveKettle(month), ...naiveCycles(month) };

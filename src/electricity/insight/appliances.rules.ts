@@ -44,26 +44,22 @@ export interface ApplianceState {
   readonly cycles: readonly SeenCycle[];
   /** Epoch ms up to which each appliance has been told of. */
   readonly told: Readonly<Record<Appliance, number>>;
-  /** Epoch ms up to which has been learned from. */
-  readonly learned: Readonly<Record<Appliance, number>>;
+  /** Epoch ms at which the rules looked last: what had settled by then has been judged. */
+  readonly looked: number;
 }
-
-const never = { kettle: 0, washing_machine: 0, dishwasher: 0 } as const;
 
 export const unwatched: ApplianceState = {
   from: 0,
   power: [],
   loads: [],
   cycles: [],
-  told: never,
-  learned: never,
+  told: { kettle: 0, washing_machine: 0, dishwasher: 0 },
+  looked: 0,
 };
 
 const minuteMs = 60_000;
 /** The longest cycle with what must be seen before and after it. */
 const windowMin = 420;
-/** What must be seen before a use to judge it: at the old end of the window it has already been judged. */
-const contextMin = { kettle: 15, washing_machine: 50, dishwasher: 50 } as const;
 /** How long after its end a use is settled: until then more of it, or of a row of others, may follow. */
 const settleMin = { kettle: 10, washing_machine: 45, dishwasher: 62 } as const;
 /** The rules look at the window every few minutes; nothing is lost by it. */
@@ -75,10 +71,12 @@ const round = (n: number) => Math.round(n);
 
 function kettleText({ start, end, watts, clean }: KettleUse, habit: KettleHabit): string {
   const minutes = end - start;
-  const size = habit.watts === undefined ? 'the size of a kettle' : "the size of this home's kettle";
-  return clean
-    ? `up by ${watt(watts)} for ${minutes} min and down by as much, ${size}`
-    : `${watt(watts)} more for ${minutes} min beside other things that switched, ${size}`;
+  if (habit.watts === undefined) return `up by ${watt(watts)} for ${minutes} min and down by as much`;
+  const own = `this home's kettle of ${watt(habit.watts)}`;
+  if (!clean) return `${watt(watts)} more for ${minutes} min beside other things that switched, like ${own}`;
+  return watts < 0.9 * habit.watts
+    ? `up and down within ${minutes} min by as much energy as a short boil of ${own}`
+    : `up by ${watt(watts)} for ${minutes} min and down by as much, like ${own}`;
 }
 
 function machineText(use: MachineUse): string {
@@ -122,13 +120,14 @@ function bridged(power: readonly (number | null)[]): number[] {
 /** Uses in the window that are settled and were not told of yet. Learns from the window on the way. */
 function look(state: ApplianceState): { state: ApplianceState; events: ApplianceEvent[] } {
   const power = bridged(state.power);
-  const full = power.length >= windowMin;
   const time = (minute: number) => state.from + minute * minuteMs;
-  const isDue = ({ start, end }: Stretch, appliance: Appliance, since: number) =>
-    end <= power.length - settleMin[appliance] &&
-    time(start) >= since &&
-    (!full || start >= contextMin[appliance]);
-  const [told, learned] = [{ ...state.told }, { ...state.learned }];
+  const now = time(power.length);
+  // Each use is judged once, when it settles: later its beginnings slide out of the window.
+  const isDue = ({ end }: Stretch, appliance: Appliance) => {
+    const settledAt = time(end) + settleMin[appliance] * minuteMs;
+    return settledAt <= now && settledAt > state.looked;
+  };
+  const told = { ...state.told };
   const events: ApplianceEvent[] = [];
   const tell = (
     appliance: Appliance,
@@ -143,13 +142,11 @@ function look(state: ApplianceState): { state: ApplianceState; events: Appliance
   const loads = [...state.loads];
   for (const p of shortLoads(found)) {
     const at = { start: p.start, end: p.start + p.minutes };
-    if (!isDue(at, 'kettle', learned.kettle)) continue;
-    learned.kettle = time(at.end);
-    loads.push(round(p.watts));
+    if (isDue(at, 'kettle')) loads.push(round(p.watts));
   }
   const kettle = learnKettle(loads);
   for (const use of kettleUses(power, kettle, found))
-    if (isDue(use, 'kettle', told.kettle))
+    if (isDue(use, 'kettle') && time(use.start) >= told.kettle)
       tell('kettle', use, {
         wh: use.wh,
         confidence: kettle.watts === undefined ? 0.6 : use.clean ? 0.95 : 0.8,
@@ -157,14 +154,10 @@ function look(state: ApplianceState): { state: ApplianceState; events: Appliance
       });
 
   const cycles = [...state.cycles];
-  for (const use of machineUses(power)) {
-    if (!isDue(use, use.appliance, learned[use.appliance])) continue;
-    learned[use.appliance] = time(use.end);
-    cycles.push(seenCycle(use));
-  }
+  for (const use of machineUses(power)) if (isDue(use, use.appliance)) cycles.push(seenCycle(use));
   const machines = learnMachines(cycles);
   for (const use of machineUses(power, machines))
-    if (isDue(use, use.appliance, told[use.appliance]))
+    if (isDue(use, use.appliance) && time(use.start) >= told[use.appliance])
       tell(use.appliance, use, {
         wh: use.blocks.reduce((sum, b) => sum + (b.watts * (b.end - b.start)) / 60, 0),
         confidence: machineConfidence(use, machines),
@@ -176,7 +169,7 @@ function look(state: ApplianceState): { state: ApplianceState; events: Appliance
       loads: loads.slice(-kept.loads),
       cycles: cycles.slice(-kept.cycles),
       told,
-      learned,
+      looked: now,
     },
     events: events.toSorted((a, b) => a.from - b.from),
   };

@@ -20,7 +20,7 @@ export interface KettleHabit {
 const enough = { boils: 8, share: 0.35 } as const;
 
 /** Short pulses in a row are a hob, an oven or an iron that keeps its temperature. */
-const train = { withinMin: 9, others: 2, alike: 0.4 } as const;
+const train = { withinMin: 9, others: 2, alike: 0.4, rises: 3 } as const;
 
 function inTrain(pulse: Pulse, all: readonly Pulse[]): boolean {
   const alike = (other: Pulse) =>
@@ -28,6 +28,14 @@ function inTrain(pulse: Pulse, all: readonly Pulse[]): boolean {
     Math.abs(other.start - pulse.start) <= train.withinMin &&
     Math.abs(other.watts - pulse.watts) <= train.alike * pulse.watts;
   return all.filter(alike).length >= train.others;
+}
+
+/** How often the power rises by about half of `watts` or more around a pulse: a thermostat close by explains a short one. */
+function risesAround(power: readonly number[], pulse: Pulse, watts: number): number {
+  let rises = 0;
+  for (let i = Math.max(1, pulse.start - train.withinMin); i < pulse.start + train.withinMin; i += 1)
+    if ((power[i] ?? Number.NaN) - (power[i - 1] ?? Number.NaN) > 0.45 * watts) rises += 1;
+  return rises;
 }
 
 /** Short pulses of which a full minute was seen, whatever made them: what the size of the kettle is learned from. */
@@ -141,9 +149,14 @@ export function kettleUses(
     return shortLoads(found)
       .filter((p) => p.watts >= usual.least && p.watts <= usual.most)
       .map(clean);
-  const alone = found.filter((p) => fits(p, watts, leastPeak) && !inTrain(p, found)).map(clean);
+  const alone = found
+    .filter((p) => fits(p, watts, leastPeak) && !inTrain(p, found))
+    .filter((p) => p.flat || risesAround(power, p, watts) <= train.rises)
+    .map(clean);
   const used = new Set(
     alone.flatMap((u) => Array.from({ length: u.end - u.start + 2 }, (_, i) => u.start - 1 + i)),
   );
-  return [...alone, ...between(power, watts, (i) => used.has(i))].toSorted((a, b) => a.start - b.start);
+  const beside = between(power, watts, (i) => used.has(i));
+  const row = (u: KettleUse) => beside.filter((o) => Math.abs(o.start - u.start) <= train.withinMin).length;
+  return [...alone, ...beside.filter((u) => row(u) <= train.others)].toSorted((a, b) => a.start - b.start);
 }

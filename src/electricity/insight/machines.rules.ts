@@ -163,6 +163,8 @@ function dishwashers(
     }
     const heating = chain.reduce((sum, b) => sum + b.end - b.start, 0);
     const [least, most] = dishwasher.heatingMin;
+    // A heater that keeps a room or a tank warm goes on and on; no part of it is a dishwasher.
+    if (chain.length > dishwasher.mostBlocks) for (const b of chain) used.add(b);
     if (chain.length < 2 || chain.length > dishwasher.mostBlocks || heating < least || heating > most)
       continue;
     for (const b of chain) used.add(b);
