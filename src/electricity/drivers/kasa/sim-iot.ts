@@ -103,7 +103,7 @@ export class IotBrain implements SimBrain {
         system,
         'smartlife.iot.lightStrip': {
           set_light_state: light,
-          get_light_state: (_, m) => this.#lightState(m),
+          get_light_state: (_, m) => ({ ...this.#lightState(m), err_code: 0 }),
         },
         'smartlife.iot.common.emeter': statistics,
         'smartlife.iot.common.timesetting': clock,
@@ -113,7 +113,7 @@ export class IotBrain implements SimBrain {
         system,
         'smartlife.iot.smartbulb.lightingservice': {
           transition_light_state: light,
-          get_light_state: (_, m) => this.#lightState(m),
+          get_light_state: (_, m) => ({ ...this.#lightState(m), err_code: 0 }),
         },
         'smartlife.iot.common.emeter': statistics,
         'smartlife.iot.common.timesetting': clock,

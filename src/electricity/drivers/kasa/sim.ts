@@ -138,9 +138,19 @@ export class KasaSim {
   }
 
   async listen(): Promise<this> {
-    await this.#wire.listen((this.way === 'xor' ? this.#ports.local : this.#ports.http) ?? 0, this.#host);
-    const udp = this.way === 'xor' ? [this.port] : [];
-    for (const port of udp) await this.#hear(port, (packet) => this.#localReply(packet));
+    const port = (this.way === 'xor' ? this.#ports.local : this.#ports.http) ?? 0;
+    for (let tries = 1; ; tries += 1) {
+      await this.#wire.listen(port, this.#host);
+      if (this.way !== 'xor') break;
+      try {
+        await this.#hear(this.port, (packet) => this.#localReply(packet));
+        break;
+      } catch (error) {
+        // A port that is free for TCP may be taken for UDP; any other will do.
+        await this.close();
+        if (port !== 0 || tries === 10) throw error;
+      }
+    }
     for (const port of this.#ports.discovery ?? [])
       await this.#hear(port, (packet) => this.#discoveryReply(packet));
     return this;
@@ -231,7 +241,7 @@ export class KasaSim {
   }
 
   async #hear(port: number, reply: (packet: Buffer) => Buffer | undefined): Promise<void> {
-    const socket = createSocket({ type: 'udp4', reuseAddr: true });
+    const socket = createSocket('udp4');
     this.#udp.push(socket);
     socket.on('message', (packet, from) => {
       if (this.#faults.has('drop') || this.#faults.has('hang')) return;
