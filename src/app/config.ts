@@ -1,10 +1,12 @@
 import * as z from 'zod';
 import type { EnvBindings } from '#config/load.ts';
 import { wifiConfig } from '#devices/config.ts';
+import { electricityConfig } from '#electricity/config.ts';
 import { httpConfig } from '#http/config.ts';
 import { graphiteConfig, metricsConfig } from '#metrics/config.ts';
 import { mqttConfig } from '#metrics/sinks/mqtt/config.ts';
 import { homeConfig, logConfig } from '#platform/config.ts';
+import { brokerConfig } from '#platform/mqtt/config.ts';
 import { homeassistantConfig } from '#platform/homeassistant/config.ts';
 import { presenceConfig } from '#presence/config.ts';
 import { storeConfig } from '#store/config.ts';
@@ -18,9 +20,11 @@ export const houseConfig = z.strictObject({
   wifi: wifiConfig.optional(),
   homeassistant: homeassistantConfig.optional(),
   presence: presenceConfig,
+  electricity: electricityConfig.prefault({}),
   metrics: metricsConfig.prefault({}),
   graphite: graphiteConfig.optional(),
   mqtt: mqttConfig.optional(),
+  broker: brokerConfig.optional(),
 });
 
 export type HouseConfig = z.infer<typeof houseConfig>;

@@ -5,12 +5,12 @@ import { Secrets } from '#config/secrets.ts';
 import { editConfig } from '#config/write.ts';
 import { Bus } from '#kernel/bus.ts';
 import { codes, LaresError, type Code } from '#kernel/errors.ts';
-import { deviceMigrations } from '#devices/index.ts';
 import { systemClock } from '#platform/clock.ts';
 import type { ActingHouse } from '#platform/command.ts';
 import { Logger } from '#platform/log.ts';
 import { readToken } from '#platform/token.ts';
 import { openStore } from '#store/index.ts';
+import { houseMigrations } from './migrations.ts';
 import { envBindings, houseConfig, systemEnvFile, type HouseConfig } from './config.ts';
 
 // Switching waits for the device to confirm.
@@ -120,7 +120,7 @@ export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSi
         clock: systemClock,
         log,
         bus,
-        migrations: [...deviceMigrations],
+        migrations: houseMigrations,
         guest: true,
       });
     },

@@ -1,9 +1,11 @@
 import type { Clock } from '#kernel/driver.ts';
 import { Bus } from '#kernel/bus.ts';
 import { reason } from '#kernel/errors.ts';
-import { DeviceRegistry, deviceMigrations, type OpenScanner } from '#devices/index.ts';
+import { DeviceRegistry, type OpenScanner } from '#devices/index.ts';
+import { electricityPort } from '#electricity/index.ts';
 import { serve } from '#http/index.ts';
 import type { MqttConfig } from '#metrics/sinks/mqtt/config.ts';
+import { electricityFeed } from '#metrics/sinks/mqtt/electricity.render.ts';
 import { presenceFeed } from '#metrics/sinks/mqtt/presence.render.ts';
 import type { MqttIo } from '#metrics/sinks/mqtt/sink.ts';
 import { families, GraphiteSink, renderPrometheus, Tick } from '#metrics/index.ts';
@@ -20,6 +22,9 @@ import { presencePort, presenceReadings } from '#presence/index.ts';
 import { PresenceService } from '#presence/service.ts';
 import { lockDataDir, openStore } from '#store/index.ts';
 import type { HouseConfig } from './config.ts';
+import { openMqtt } from './broker.ts';
+import { Electricity } from './electricity.ts';
+import { houseMigrations } from './migrations.ts';
 import { Sources } from './sources.ts';
 import { watchHouse } from './watch.ts';
 import { houseStats, StoreHealth } from './stats.ts';
@@ -28,6 +33,8 @@ import { houseStats, StoreHealth } from './stats.ts';
 export interface HouseOptions {
   readonly config: HouseConfig;
   readonly dataDir: string;
+  /** Folder of the settings, to which file names in them are relative; the working directory unless given. */
+  readonly folder?: string;
   readonly databaseUrl?: string | undefined;
   readonly version: string;
   readonly clock: Clock;
@@ -100,7 +107,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     clock,
     log: log.child('store'),
     bus,
-    migrations: [...deviceMigrations],
+    migrations: houseMigrations,
     retention: {
       rawDays: config.store.raw_days,
       minuteDays: config.store.minute_days,
@@ -137,8 +144,27 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     await presence.flushed();
     await presence.stop();
   });
+  const brokers = await openMqtt(config, { log, health, signal: ending.signal });
+  life.defer(() => brokers.close());
+  const electricity = new Electricity(config.electricity, {
+    clock,
+    log,
+    bus,
+    store,
+    health,
+    supervisor,
+    timeZone: timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+    folder: options.folder ?? process.cwd(),
+    whereIs: (mac) => lan.get(mac)?.ip,
+    anyoneHome: () => (config.presence.people.length === 0 ? undefined : presence.view().countHome > 0),
+    broker: brokers.sources,
+    homeassistant: config.homeassistant,
+    fleeting: options.lookFirst === true,
+  });
+  life.defer(() => electricity.stop());
   life.defer(() => supervisor.stopAll());
   sources.configure(config);
+  await electricity.start();
 
   const graphite =
     config.graphite === undefined
@@ -154,13 +180,13 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
         });
   const sinks = graphite === undefined ? [] : [graphite];
   const mqtt =
-    config.mqtt === undefined
+    brokers.sink === undefined
       ? undefined
-      : await openMqtt(config.mqtt, {
+      : await openSink(brokers.sink, {
           clock,
           log: log.child('mqtt'),
           health,
-          feeds: [presenceFeed(presence)],
+          feeds: [presenceFeed(presence), electricityFeed(electricity.service)],
           homeName: config.home.name,
         });
   const renderUrl = config.graphite?.render_url;
@@ -182,6 +208,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
         read: () =>
           presenceReadings(presence.view(), config.presence.metrics.prefix, config.presence.metrics.extras),
       },
+      { name: 'electricity', read: (at) => electricity.service.readings(at) },
     ],
     sinks,
     clock,
@@ -230,6 +257,15 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
         presentMs: () => scanIntervalMs(config) * 2,
         journal: store.journal,
       }),
+      electricity: electricityPort({
+        service: electricity.service,
+        ledger: electricity.ledger,
+        spending: electricity.spending,
+        readings: store.readings,
+        journal: store.journal,
+        prefix: () => config.electricity.prefix,
+        insight: async () => ({}),
+      }),
       events: {
         list: (query) => store.journal.list(query),
         onEvent: (listener) => bus.on('event', listener),
@@ -240,7 +276,12 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
       maintenance: async () => (await maintenance(store.state, clock.now())).map(toMaintenanceBody),
       metrics: () =>
         renderPrometheus(
-          families({ stats: stats(), components: health.report().components, presence: presence.view() }),
+          families({
+            stats: stats(),
+            components: health.report().components,
+            presence: presence.view(),
+            electricity: electricity.service.view(),
+          }),
         ),
     },
     config.http,
@@ -252,6 +293,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
       tick.run(ending.signal),
     ),
     lan.run(ending.signal),
+    electricity.run(ending.signal),
     ...sinks.map((sink) => sink.run(ending.signal)),
     ...(mqtt === undefined ? [] : [mqtt.run(ending.signal)]),
     ...(graphiteEvents === undefined ? [] : [graphiteEvents.run(ending.signal)]),
@@ -270,6 +312,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
       config = next;
       presence.configure(next.presence);
       sources.configure(next);
+      electricity.configure(next.electricity);
       log.configure({ level: next.log.level, format: next.log.format });
     },
     stopped: untilStopped(signal, life, log),
@@ -286,7 +329,7 @@ async function untilStopped(signal: AbortSignal, life: AsyncDisposableStack, log
 }
 
 /** Loaded only where it is used: the client takes 18 MiB of memory. */
-async function openMqtt(
+async function openSink(
   config: MqttConfig,
   io: MqttIo,
 ): Promise<{ run(signal: AbortSignal): Promise<void> }> {

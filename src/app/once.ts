@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Bus } from '#kernel/bus.ts';
 import { LaresError } from '#kernel/errors.ts';
-import { chooseScanner, deviceMigrations } from '#devices/index.ts';
+import { chooseScanner } from '#devices/index.ts';
+import { namesKey } from '#electricity/service.ts';
 import { realIo } from '#ops/cli.ts';
 import { graphite, homeassistant, scan } from '#ops/checks/peers.ts';
 import { examine, passed, report, type Check, type DoctorIo } from '#ops/doctor.ts';
@@ -13,6 +14,7 @@ import { beliefsKey } from '#presence/service.ts';
 import { openStore } from '#store/index.ts';
 import { loadHouse, type cliHouse } from './context.ts';
 import { startHouse, type House } from './house.ts';
+import { houseMigrations } from './migrations.ts';
 
 type CliHouse = ReturnType<typeof cliHouse>;
 
@@ -41,7 +43,7 @@ async function oneCycle<T>(
   try {
     await inherit(house, dataDir, writer);
     const running = await startHouse({
-      config: { ...config, http: { ...config.http, port: 0 }, mqtt: undefined },
+      config: { ...config, http: { ...config.http, port: 0 }, mqtt: undefined, broker: undefined },
       dataDir,
       version: about.version,
       clock: systemClock,
@@ -61,21 +63,28 @@ async function oneCycle<T>(
   }
 }
 
-/** What the service knows of people: without it a phone that sleeps through one sweep would be reported as away. */
+// A phone that sleeps through one sweep is not away, and a device keeps the name of its series.
+const inherited = [beliefsKey, namesKey];
+
+/** What the service knows and one look cannot tell. */
 async function inherit(house: CliHouse, dataDir: string, log: Logger): Promise<void> {
   if (house.env['DATABASE_URL'] === undefined && !existsSync(path.join(house.dataDir(), 'lares.db'))) return;
   const theirs = await house.store();
-  let beliefs: unknown;
+  const kept = new Map<string, unknown>();
   try {
-    beliefs = await theirs.state.get(beliefsKey);
+    for (const key of inherited) kept.set(key, await theirs.state.get(key));
   } finally {
     await theirs.close();
   }
-  if (beliefs === undefined) return;
-  const migrations = [...deviceMigrations];
-  const own = await openStore({ dataDir, clock: systemClock, log, bus: new Bus(() => {}), migrations });
+  const own = await openStore({
+    dataDir,
+    clock: systemClock,
+    log,
+    bus: new Bus(() => {}),
+    migrations: houseMigrations,
+  });
   try {
-    await own.state.set(beliefsKey, beliefs);
+    for (const [key, value] of kept) if (value !== undefined) await own.state.set(key, value);
   } finally {
     await own.close();
   }

@@ -5,6 +5,7 @@ import { configCommands } from '#config/cli.ts';
 import { demoCommand } from './demo.ts';
 import { cliHouse, envFilesOf, findConfig, type GlobalOptions } from './context.ts';
 import { envBindings, houseConfig } from './config.ts';
+import { electricityProgram } from './electricity-cli.ts';
 import { graphiteCommands } from '#metrics/cli.ts';
 import { doctorCommand } from '#ops/cli.ts';
 import { maintenanceCommand } from '#ops/maintenance.ts';
@@ -53,6 +54,7 @@ export const buildProgram: BuildProgram = (env, signal) => {
       if (health.status === 'down') throw new LaresError('UNREACHABLE', 'nothing works; see: lares doctor');
     });
   presenceProgram(program, house, { env, version, options });
+  electricityProgram(program, house, { env, version, options });
   graphiteCommands(program, house);
   tadoCommands(program, house);
   doctorCommand(program, house);

@@ -56,6 +56,7 @@ export async function runService(run: RunOptions): Promise<void> {
   const house = await startHouse({
     config,
     dataDir: dataDirOf(run.options, run.env),
+    folder: path.dirname(path.resolve(file)),
     databaseUrl,
     version: run.version,
     clock: systemClock,

@@ -1,5 +1,18 @@
 import { z } from 'zod';
+import { drivers, type DriverKind } from './drivers/index.ts';
 import { defaultPrefix } from './metrics.ts';
+import { tariffConfig } from './money/config.ts';
+
+type Sections = { [Kind in DriverKind]: z.ZodOptional<(typeof drivers)[Kind]['config']> };
+
+/** One optional section for each source. */
+const sections = Object.fromEntries(
+  Object.entries(drivers).map(([kind, driver]) => [kind, driver.config.optional()]),
+) as unknown as Sections;
+
+const searchable = Object.entries(drivers).flatMap(([kind, { discover, config }]) =>
+  discover !== undefined && 'networks' in config.shape ? [kind as DriverKind] : [],
+);
 
 const deviceSettings = z
   .strictObject({
@@ -66,6 +79,16 @@ export const electricityConfig = z
         reload: 'live',
         examples: [['192.0.2.0/24']],
       }),
+    search: z
+      .array(z.enum(searchable))
+      .default(searchable)
+      .meta({
+        title: 'Search for',
+        description:
+          'Sources whose devices are searched in the networks above, also without a section of their own',
+        reload: 'live',
+        examples: [['kasa']],
+      }),
     main_meter: z
       .string()
       .min(1)
@@ -88,6 +111,8 @@ export const electricityConfig = z
       .array(deviceSettings)
       .default([])
       .meta({ title: 'Devices', description: 'Names, circuits and what may be switched', reload: 'live' }),
+    tariff: tariffConfig.optional(),
+    ...sections,
   })
   .meta({ title: 'Electricity', description: 'Plugs, meters and circuits' });
 export type ElectricityConfig = z.infer<typeof electricityConfig>;

@@ -13,3 +13,4 @@ export {
   toElectricityBody,
   type ElectricityPort,
 } from './http.ts';
+export { electricityPort } from './port.ts';

@@ -84,8 +84,12 @@ export function statusOf(error: unknown): number {
  * directory, which only the user of the service and root can.
  * @throws LaresError AUTH_REFUSED without the right token.
  */
-export function requireToken(request: Pick<FastifyRequest, 'headers'>, token: string): void {
-  const [scheme, given = ''] = (request.headers.authorization ?? '').split(' ');
+export function requireToken(
+  request: { readonly headers: Readonly<Record<string, unknown>> },
+  token: string,
+): void {
+  const header = request.headers['authorization'];
+  const [scheme, given = ''] = typeof header === 'string' ? header.split(' ') : [];
   if (scheme?.toLowerCase() === 'bearer' && sameSecret(given, token)) return;
   throw new LaresError(
     'AUTH_REFUSED',

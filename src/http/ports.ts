@@ -1,3 +1,4 @@
+import type { ElectricityPort } from '#electricity/index.ts';
 import type { HouseEvent } from '#kernel/event.ts';
 import type { Log } from '#kernel/driver.ts';
 import type { HealthReport } from '#platform/health.ts';
@@ -14,6 +15,7 @@ export interface HttpPorts {
   /** What a request must carry to make something happen; see `src/platform/token.ts`. */
   readonly token: string;
   readonly presence: PresencePort;
+  readonly electricity: ElectricityPort;
   readonly events: {
     list(query: EventQuery): Promise<readonly HouseEvent[]>;
     /** Called for every new event. Returns a function that unsubscribes. */

@@ -346,12 +346,12 @@ async function listen(headers: Record<string, string> = {}) {
 describe('the live stream', () => {
   test('starts with the whole picture, then tells each change', async () => {
     const stream = await listen();
-    await until(() => stream.frames().length >= 2);
+    await until(() => stream.frames().length >= 3);
     expect(stream.type).toBe('text/event-stream; charset=utf-8');
-    expect(stream.frames().map((f) => f.event)).toEqual(['presence', 'health']);
+    expect(stream.frames().map((f) => f.event)).toEqual(['presence', 'electricity', 'health']);
     house.change('sam', { state: 'home' });
-    await until(() => stream.frames().length >= 4);
-    const [event, presence] = stream.frames().slice(2);
+    await until(() => stream.frames().length >= 5);
+    const [event, presence] = stream.frames().slice(3);
     expect([event?.event, event?.data.kind]).toEqual(['event', 'presence.arrived']);
     expect([presence?.event, presence?.data.count_home]).toEqual(['presence', 2]);
     stream.stop();
@@ -368,11 +368,12 @@ describe('the live stream', () => {
     house.change('sam', { state: 'away' });
     house.change('alex', { state: 'away' });
     const second = await listen({ 'last-event-id': id });
-    await until(() => second.frames().length >= 4);
+    await until(() => second.frames().length >= 5);
     expect(second.frames().map((f) => [f.event, f.data.subject])).toEqual([
       ['event', 'person:sam'],
       ['event', 'person:alex'],
       ['presence', undefined],
+      ['electricity', undefined],
       ['health', undefined],
     ]);
     second.stop();
@@ -380,8 +381,8 @@ describe('the live stream', () => {
 
   test('an id of an earlier process is no reason to fail', async () => {
     const stream = await listen({ 'last-event-id': 'deadbeef-7' });
-    await until(() => stream.frames().length >= 2);
-    expect(stream.frames().map((f) => f.event)).toEqual(['presence', 'health']);
+    await until(() => stream.frames().length >= 3);
+    expect(stream.frames().map((f) => f.event)).toEqual(['presence', 'electricity', 'health']);
     stream.stop();
   });
 
@@ -502,6 +503,13 @@ describe('the description of the API', () => {
   test('lists every route and needs no running house', async () => {
     const document = (await openApi()) as { paths: Record<string, unknown> };
     expect(Object.keys(document.paths).toSorted()).toEqual([
+      '/api/electricity',
+      '/api/electricity/cost',
+      '/api/electricity/devices/{name}',
+      '/api/electricity/devices/{name}/switch',
+      '/api/electricity/energy',
+      '/api/electricity/history',
+      '/api/electricity/insight',
       '/api/events',
       '/api/maintenance',
       '/api/presence',
@@ -520,11 +528,12 @@ describe('the description of the API', () => {
   });
 
   test('says of what type the success of each route is', async () => {
-    type Routes = Record<string, { get: { responses: Record<string, { content?: object }> } }>;
+    type Route = { responses: Record<string, { content?: object }> };
+    type Routes = Record<string, { get?: Route; post?: Route }>;
     const { paths } = (await openApi()) as { paths: Routes };
-    const types = Object.entries(paths).map(([url, { get: route }]) => [
+    const types = Object.entries(paths).map(([url, { get: asked, post }]) => [
       url,
-      Object.keys(route.responses['200']?.content ?? {}),
+      Object.keys((asked ?? post)?.responses['200']?.content ?? {}),
     ]);
     const others = { '/metrics': ['text/plain'], '/api/stream': ['text/event-stream'] };
     expect(Object.fromEntries(types)).toEqual({

@@ -8,8 +8,9 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod';
 import { LaresError, reason } from '#kernel/errors.ts';
+import { electricityRoutes } from '#electricity/index.ts';
 import { presenceRoutes } from '#presence/index.ts';
-import { guardHook, requireLoopback, statusOf } from './guard.ts';
+import { guardHook, requireLoopback, requireToken, statusOf } from './guard.ts';
 import type { HttpOptions, HttpPorts } from './ports.ts';
 import { healthRoutes } from './routes/health.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
@@ -59,12 +60,22 @@ export async function createApp(
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Lares API', description: 'Who is home, and how the house knows.', version: '1' },
+      info: {
+        title: 'Lares API',
+        description: 'Who is home, what the house draws, and how it knows.',
+        version: '1',
+      },
     },
     transform: jsonSchemaTransform,
   });
   await app.register(healthRoutes(ports));
   await app.register(presenceRoutes(ports.presence, () => ports.now()));
+  await app.register(
+    electricityRoutes(ports.electricity, {
+      now: () => ports.now(),
+      mayAct: (request) => requireToken(request, ports.token),
+    }),
+  );
   await app.register(recordRoutes(ports));
   await app.register(maintenanceRoutes(ports));
   await app.register(streamRoutes(ports, options.heartbeatMs ?? heartbeatMs));

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { CommanderError, type Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '#config/load.ts';
+import { tariffConfig } from '#electricity/money/config.ts';
 import { codes } from '#kernel/errors.ts';
 import { tasks } from '../../src/ops/maintenance.rules.ts';
 import { envBindings, houseConfig } from '../../src/app/config.ts';
@@ -119,7 +120,13 @@ describe.each(pages)('%s', (page) => {
     const env = { HOMEASSISTANT_TOKEN: 'a-token-for-the-test' };
     for (const yaml of blocks(text, ['yaml']))
       expect(() =>
-        loadConfig(houseConfig, { file: page, text: yaml, env, bindings: envBindings }),
+        // A tariff may stand in a file of its own, for `what-if`.
+        loadConfig(/^currency:/m.test(yaml) ? tariffConfig : houseConfig, {
+          file: page,
+          text: yaml,
+          env,
+          bindings: envBindings,
+        }),
       ).not.toThrow();
   });
 });

@@ -1,89 +1,30 @@
 // The whole status page. Text from outside reaches the page only as text nodes: a host name cannot become markup.
 
-const dayMs = 86_400_000;
-const byId = (id) => document.getElementById(id);
+import { drawElectricity, refreshElectricity } from './electricity.js';
+import {
+  age,
+  ago,
+  ask,
+  byId,
+  clockTime,
+  dayMs,
+  draw,
+  el,
+  houseNow,
+  listed,
+  many,
+  moment,
+  rich,
+  setHouseTime,
+  svg,
+} from './lib.js';
 
 let presence;
 let health;
 let stays = [];
 let events = [];
 let suggestions = [];
-// The house may live in another time than the browser: a demo runs faster, a wrong clock is wrong.
-let skewMs = 0;
-const houseNow = () => Date.now() + skewMs;
 const opened = new Set();
-
-/** Makes an element; `props` are attributes, children are nodes or text. */
-function el(tag, props = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) if (value !== undefined) node.setAttribute(name, value);
-  node.append(...children.filter((child) => child !== undefined));
-  return node;
-}
-
-function svg(tag, props = {}, ...children) {
-  const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
-  for (const [name, value] of Object.entries(props)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-const clockTime = (at) =>
-  new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
-
-/** `08:41`, with the weekday when it was not today, with the date when it was not this week. */
-function moment(iso) {
-  const at = new Date(iso);
-  const now = new Date(houseNow());
-  if (at.toDateString() === now.toDateString()) return clockTime(at);
-  const near = Math.abs(now - at) < 6 * dayMs;
-  const day = near ? { weekday: 'short' } : { day: 'numeric', month: 'short' };
-  return `${at.toLocaleDateString([], day)} ${clockTime(at)}`;
-}
-
-function ago(iso) {
-  const seconds = Math.max(0, Math.round((houseNow() - Date.parse(iso)) / 1000));
-  if (seconds < 5) return 'now';
-  if (seconds < 90) return `${seconds} s ago`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
-  if (seconds < 129_600) return `${Math.round(seconds / 3600)} h ago`;
-  return `${Math.round(seconds / 86_400)} days ago`;
-}
-
-/** An age that keeps counting without being drawn anew. */
-const age = (iso) =>
-  el('time', { datetime: iso, 'data-ago': '', title: new Date(iso).toLocaleString() }, ago(iso));
-
-/** A sentence whose `commands` stand out; still text nodes only. */
-const rich = (text) => text.split('`').map((part, i) => (i % 2 === 1 ? el('code', {}, part) : part));
-
-function listed(names) {
-  if (names.length < 2) return names.join('');
-  return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
-}
-
-const many = (n, one, more) => `${n} ${n === 1 ? one : more}`;
-
-/** Replaces what a list shows, keeping rows whose content did not change, and the keyboard focus. */
-function draw(parent, rows) {
-  const old = new Map([...parent.children].map((node) => [node.dataset.key, node]));
-  const nodes = rows.map(({ key, print, make }) => {
-    const before = old.get(key);
-    if (before !== undefined && before.dataset.print === print) return before;
-    const node = make();
-    node.dataset.key = key;
-    node.dataset.print = print;
-    if (before?.contains(document.activeElement)) node.dataset.refocus = '';
-    return node;
-  });
-  if (nodes.length === parent.children.length && nodes.every((node, i) => node === parent.children[i]))
-    return;
-  parent.replaceChildren(...nodes);
-  const focus = parent.querySelector('[data-refocus]');
-  if (focus === null) return;
-  delete focus.dataset.refocus;
-  focus.querySelector('summary, a, button')?.focus({ preventScroll: true });
-}
 
 const stateOrder = { home: 0, unknown: 1, away: 2 };
 const stateWords = { home: 'Home', away: 'Away', unknown: 'Not known' };
@@ -93,10 +34,15 @@ const sourceNames = {
   tado: 'Tado',
   graphite: 'Graphite',
   mqtt: 'MQTT',
+  broker: 'MQTT broker',
+  'electricity.homeassistant': 'Home Assistant, energy',
   store: 'Database',
 };
-const pretty = (name) =>
-  sourceNames[name] ?? name.charAt(0).toUpperCase() + name.slice(1).replaceAll('_', ' ');
+const pretty = (name) => {
+  // `electricity.kasa`: the area says nothing to people.
+  const last = name.split('.').at(-1);
+  return sourceNames[name] ?? last.charAt(0).toUpperCase() + last.slice(1).replaceAll('_', ' ');
+};
 
 function headline() {
   const { people } = presence;
@@ -376,6 +322,13 @@ const eventWords = {
   'presence.arrived': (name, { from }) => (from === 'unknown' ? `${name} is home` : `${name} came home`),
   'presence.left': (name) => `${name} left`,
   'presence.away': (name) => `${name} is away`,
+  'electricity.discovered': (_name, { path }) => `New device ${path}`,
+  'electricity.switched': (_name, { name, is_on }) => `${name} was switched ${is_on ? 'on' : 'off'}`,
+  'electricity.switch-failed': (_name, { name, wanted }) => `${name} did not switch ${wanted ? 'on' : 'off'}`,
+  'electricity.turned-on': (_name, { name }) => `${name} went on`,
+  'electricity.turned-off': (_name, { name }) => `${name} went off`,
+  'electricity.anomaly': (_name, { text }) => text,
+  'electricity.left-on': (_name, { text }) => text,
   'device.discovered': (name) =>
     name === 'private' ? 'New device with a private address' : `New device ${name}`,
 };
@@ -410,14 +363,9 @@ function drawEvents() {
   draw(byId('events'), rows.length === 0 ? [none] : rows);
 }
 
-async function ask(path) {
-  const reply = await fetch(path);
-  if (!reply.ok) throw new Error(`${path}: ${reply.status}`);
-  return reply.json();
-}
-
 /** What the stream does not carry: the past. A part that fails leaves the rest of the page alone. */
 async function refresh() {
+  void refreshElectricity();
   const [history, journal, open, detail] = await Promise.allSettled([
     ask('/api/presence/history'),
     ask('/api/events?limit=10'),
@@ -470,10 +418,11 @@ stream.addEventListener('error', () =>
 );
 stream.addEventListener('presence', (message) => {
   presence = JSON.parse(message.data);
-  skewMs = Date.parse(presence.at) - Date.now();
+  setHouseTime(presence.at);
   byId('main').removeAttribute('aria-busy');
   drawPeople();
 });
+stream.addEventListener('electricity', (message) => drawElectricity(JSON.parse(message.data)));
 stream.addEventListener('health', (message) => {
   health = JSON.parse(message.data);
   drawParts();

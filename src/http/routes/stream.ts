@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { toElectricityBody } from '#electricity/index.ts';
 import { errorBody, toEventBody } from '#platform/wire.ts';
 import { toPresenceBody } from '#presence/index.ts';
 import type { HttpPorts } from '../ports.ts';
@@ -10,14 +11,18 @@ import { toDetailedHealth } from './health.ts';
 const healthWatchMs = 1_000;
 // Between transitions probabilities drift; a page need not show that faster than the house ticks.
 const presenceWatchMs = 5_000;
+// Power is measured every five seconds at best.
+const powerWatchMs = 5_000;
 
-/** `/api/stream`: snapshots of presence and health as they change, and every journal event. */
+/** `/api/stream`: snapshots of presence, electricity and health as they change, and every journal event. */
 export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPluginAsyncZod {
   return async (app) => {
     const stream = new Stream();
     const life = new DisposableStack();
     app.addHook('onListen', async () => {
       life.defer(ports.presence.onChange((view) => stream.send('presence', toPresenceBody(view))));
+      const sendPower = () => stream.send('electricity', toElectricityBody(ports.electricity.view()));
+      life.defer(ports.electricity.onChange(sendPower));
       life.defer(ports.events.onEvent((event) => stream.publish('event', toEventBody(event))));
       const beat = setInterval(() => stream.heartbeat(), heartbeatMs).unref();
       life.defer(() => clearInterval(beat));
@@ -34,6 +39,10 @@ export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPlug
         if (stream.clients > 0) stream.send('presence', toPresenceBody(ports.presence.view()));
       }, presenceWatchMs).unref();
       life.defer(() => clearInterval(drift));
+      const power = setInterval(() => {
+        if (stream.clients > 0) sendPower();
+      }, powerWatchMs).unref();
+      life.defer(() => clearInterval(power));
     });
     // An open stream would hold up the closing of the server for ever.
     app.addHook('preClose', async () => {
@@ -46,11 +55,12 @@ export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPlug
         exposeHeadRoute: false,
         schema: {
           tags: ['live'],
-          summary: 'Server-sent events: presence and health as they change, and every journal event',
+          summary:
+            'Server-sent events: presence, electricity and health as they change, and every journal event',
           headers: z.object({ 'last-event-id': z.string().max(60).optional() }),
           response: {
             200: {
-              description: 'Events `presence`, `health` and `event`; the data of each is JSON',
+              description: 'Events `presence`, `electricity`, `health` and `event`; the data of each is JSON',
               content: { 'text/event-stream': { schema: z.string() } },
             },
             503: errorBody,
@@ -68,6 +78,7 @@ export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPlug
         reply.raw.writeHead(200, headers as Record<string, string>);
         stream.join(reply.raw, request.headers['last-event-id'], [
           frame('presence', toPresenceBody(ports.presence.view())),
+          frame('electricity', toElectricityBody(ports.electricity.view())),
           frame('health', toDetailedHealth(ports)),
         ]);
         return undefined;

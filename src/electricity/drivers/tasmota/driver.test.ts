@@ -158,7 +158,7 @@ describe.skipIf(mosquittoProgram === undefined)('over a real Mosquitto', () => {
     const sim = await (await plug()).connect(broker('plug'));
     const house = run();
     await until(() => house.device(idOf(sim))?.switches !== undefined);
-    sim.fault('silent');
+    sim.fault('hang');
     await expect(
       house.device(idOf(sim))?.switches?.turn(false, AbortSignal.timeout(200)),
     ).rejects.toMatchObject({
@@ -170,11 +170,11 @@ describe.skipIf(mosquittoProgram === undefined)('over a real Mosquitto', () => {
     const sim = await (await plug({ power: () => 60 })).connect(broker('plug'));
     const house = run();
     await until(() => house.values(idOf(sim)).power_watts === 60);
-    sim.cut();
+    sim.fault('drop');
     await until(() => troubles(house, idOf(sim)).length > 0);
     expect(troubles(house, idOf(sim))).toEqual(['UNREACHABLE']);
     const before = house.signals.length;
-    await sim.connect(broker('plug'));
+    sim.heal('drop');
     await until(() => house.signals.slice(before).some((s) => s.kind === 'measured' && s.id === idOf(sim)));
   });
 
@@ -197,7 +197,7 @@ describe.skipIf(mosquittoProgram === undefined)('over a real Mosquitto', () => {
     await until(
       () => house.values(idOf(bad)).power_watts === 1 && house.values(idOf(good)).power_watts === 2,
     );
-    bad.fault('bad-message');
+    bad.fault('garbage');
     await until(() => troubles(house, idOf(bad)).length > 0);
     expect([troubles(house, idOf(bad))[0], troubles(house, idOf(good))]).toEqual(['BAD_REPLY', []]);
     const before = house.signals.length;

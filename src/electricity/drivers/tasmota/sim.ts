@@ -1,17 +1,16 @@
 import type { MqttClient } from 'mqtt';
 import type { Clock } from '#kernel/driver.ts';
 import { systemClock } from '#platform/clock.ts';
-import { SimHttp, type HttpFault, type SimReply, type SimRequest } from '../shelly/sim-http.ts';
+import { httpFaults, SimHttp, type SimReply, type SimRequest } from '../shelly/sim-http.ts';
 import { SimMeter, type PowerAt } from '../shelly/sim-meter.ts';
 
 /**
- * What the device or its line does wrong, besides the faults of its web server. `silent`: answers no question.
- * `bad-message`: half a JSON. `nan`: numbers that are none.
+ * What the device or its line does wrong, on its web server as there described and over MQTT alike: `drop` cuts the
+ * connection until healed, `hang` answers no command, `garbage` and `bad-json` send half a JSON. `nan`: numbers that
+ * are none.
  */
-export const tasmotaFaults = ['silent', 'bad-message', 'nan'] as const;
+export const tasmotaFaults = [...httpFaults, 'nan'] as const;
 export type TasmotaFault = (typeof tasmotaFaults)[number];
-const isTasmotaFault = (name: string): name is TasmotaFault =>
-  (tasmotaFaults as readonly string[]).includes(name);
 
 export interface TasmotaSimOptions {
   readonly topic?: string;
@@ -56,6 +55,7 @@ export class TasmotaSim {
   readonly #faults = new Map<TasmotaFault, NodeJS.Timeout | undefined>();
   readonly #http = new SimHttp((request) => this.#web(request), false);
   #mqtt: MqttClient | undefined;
+  #broker: Broker | undefined;
   #listening = false;
   #stop = new AbortController();
 
@@ -84,6 +84,7 @@ export class TasmotaSim {
   /** The MQTT side: introduces itself, then sends telemetry every period and answers commands. */
   async connect(broker: Broker): Promise<this> {
     const { connectAsync } = await import('mqtt');
+    this.#broker = broker;
     const { username, password } = broker;
     const lwt = this.#to('tele', 'LWT');
     this.#stop = new AbortController();
@@ -115,6 +116,7 @@ export class TasmotaSim {
 
   async close(): Promise<void> {
     this.#stop.abort();
+    this.#broker = undefined;
     for (const timer of this.#faults.values()) clearTimeout(timer);
     await this.#mqtt?.endAsync().catch(() => {});
     this.#mqtt = undefined;
@@ -122,17 +124,20 @@ export class TasmotaSim {
     this.#listening = false;
   }
 
-  fault(name: TasmotaFault | HttpFault, ms?: number): void {
-    if (!isTasmotaFault(name)) return this.#http.fault(name, ms);
+  /** Does this wrong for `ms`; for ever without. */
+  fault(name: TasmotaFault, ms?: number): void {
     clearTimeout(this.#faults.get(name));
-    const timer = ms === undefined ? undefined : setTimeout(() => this.#faults.delete(name), ms).unref();
+    const timer = ms === undefined ? undefined : setTimeout(() => this.heal(name), ms).unref();
     this.#faults.set(name, timer);
+    if (name !== 'nan') this.#http.fault(name);
+    if (name === 'drop') this.cut();
   }
 
-  heal(name: TasmotaFault | HttpFault): void {
-    if (!isTasmotaFault(name)) return this.#http.heal(name);
+  heal(name: TasmotaFault): void {
     clearTimeout(this.#faults.get(name));
-    this.#faults.delete(name);
+    const was = this.#faults.delete(name);
+    if (name !== 'nan') this.#http.heal(name);
+    if (was && name === 'drop' && this.#broker !== undefined) void this.connect(this.#broker).catch(() => {});
   }
 
   isOn(relay = 0): boolean {
@@ -198,7 +203,8 @@ export class TasmotaSim {
 
   #send(prefix: string, word: string, message: object, retain = false): Promise<void> {
     const text = JSON.stringify(message);
-    const half = this.#faults.has('bad-message') ? text.slice(0, text.length / 2) : text;
+    const broken = this.#faults.has('garbage') || this.#faults.has('bad-json');
+    const half = broken ? text.slice(0, text.length / 2) : text;
     // The firmware writes what is no number as it is, which is not JSON.
     const shown = this.#faults.has('nan') ? half.replaceAll('"@nan"', 'nan') : half;
     return this.#publish(this.#to(prefix, word), shown, retain);
@@ -278,7 +284,7 @@ export class TasmotaSim {
 
   #commanded(topic: string, payload: string): void {
     const word = topic.split('/').at(-1) ?? '';
-    if (this.#faults.has('silent')) return;
+    if (this.#faults.has('hang')) return;
     const status = this.#status();
     if (word === 'STATUS' && payload === '8')
       void this.#send('stat', 'STATUS8', { StatusSNS: status.StatusSNS });

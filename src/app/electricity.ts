@@ -1,0 +1,208 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Bus } from '#kernel/bus.ts';
+import type { Clock } from '#kernel/driver.ts';
+import { reason } from '#kernel/errors.ts';
+import type { ElectricityConfig } from '#electricity/config.ts';
+import type { BrokerSettings, DriverParts } from '#electricity/driver.ts';
+import { drivers, type DriverKind } from '#electricity/drivers/index.ts';
+import { Ledger } from '#electricity/energy/ledger.ts';
+import type { Announcement, ElectricitySignal } from '#electricity/model.ts';
+import { Prices } from '#electricity/money/prices.ts';
+import { Spending } from '#electricity/money/spending.ts';
+import { ElectricityService } from '#electricity/service.ts';
+import type { Health } from '#platform/health.ts';
+import type { Logger } from '#platform/log.ts';
+import type { Supervisor } from '#platform/supervisor.ts';
+import type { Store } from '#store/model.ts';
+
+export interface ElectricityParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly health: Health;
+  readonly supervisor: Supervisor;
+  readonly timeZone: string;
+  /** Folder that file names in the settings are relative to. */
+  readonly folder: string;
+  readonly whereIs: (mac: string) => string | undefined;
+  /** Undefined while nobody can tell. */
+  readonly anyoneHome: () => boolean | undefined;
+  readonly broker: BrokerSettings | undefined;
+  readonly homeassistant: DriverParts['homeassistant'];
+  /** One cycle beside the running service: what it counts from zero must not be taken for the energy of the house. */
+  readonly fleeting: boolean;
+}
+
+const minuteMs = 60_000;
+// A device is asked for what it remembers at most this often; its flash and its patience are small.
+const askAgainMs = 600_000;
+const rememberLimitMs = 30_000;
+
+/** Everything electric of one house, wired together. */
+export class Electricity {
+  readonly service: ElectricityService;
+  readonly ledger: Ledger;
+  readonly spending: Spending;
+  readonly prices: Prices;
+  readonly #parts: ElectricityParts;
+  readonly #running = new Map<DriverKind, unknown>();
+  readonly #asked = new Map<string, number>();
+  #config: ElectricityConfig;
+
+  constructor(config: ElectricityConfig, parts: ElectricityParts) {
+    const { clock, log, bus, store, timeZone } = parts;
+    this.#config = config;
+    this.#parts = parts;
+    this.ledger = new Ledger({
+      store,
+      log: log.child('energy'),
+      now: () => clock.now(),
+      timeZone: () => timeZone,
+      retentionYears: () => this.#config.retention_years,
+    });
+    this.prices = new Prices({
+      settings: config.tariff,
+      clock,
+      log: log.child('prices'),
+      random: Math.random,
+      state: store.state,
+      timeZone,
+      folder: parts.folder,
+    });
+    this.spending = new Spending({
+      book: this.ledger,
+      tariff: () => this.prices.tariff(),
+      carbon: () => this.prices.carbon(),
+      timeZone: () => timeZone,
+      devices: () =>
+        this.service
+          .view()
+          .devices.filter((d) => d.device.medium !== 'gas')
+          .map((d) => d.device.id),
+    });
+    this.service = new ElectricityService(config, {
+      clock,
+      log: log.child('electricity'),
+      bus,
+      store,
+      ledger: {
+        observe: (device, at, values) => this.ledger.observe(device, at, values),
+        remember: (id, slots) => this.ledger.remember(id, slots),
+        houseOf: (ids) => this.ledger.houseOf(ids),
+        totals: (id, now) => (parts.fleeting ? undefined : this.ledger.totals(id, now)),
+      },
+      money: {
+        currency: () => this.spending.currency(),
+        priceAt: (at) => this.spending.priceAt(at),
+        carbonAt: (at) => this.spending.carbonAt(at),
+        costToday: (id) => this.spending.costToday(id),
+      },
+      baseLoadWatts: () => undefined,
+    });
+  }
+
+  /** Loads what is kept and starts every source that the settings name. */
+  async start(): Promise<void> {
+    await this.ledger.load();
+    await this.service.start();
+    this.configure(this.#config);
+  }
+
+  /** Starts, restarts and stops sources as the settings ask, and only those whose settings changed. */
+  configure(config: ElectricityConfig): void {
+    this.#config = config;
+    this.service.configure(config);
+    for (const kind of Object.keys(drivers) as DriverKind[]) {
+      const settings = settingsOf(kind, config);
+      if (this.#running.has(kind) && isDeepStrictEqual(this.#running.get(kind), settings)) continue;
+      this.#running.set(kind, settings);
+      if (settings !== undefined) this.#run(kind, settings);
+      else if (this.#parts.health.get(componentOf(kind)) !== undefined)
+        void this.#parts.supervisor
+          .stop(componentOf(kind))
+          .then(() => this.#parts.health.remove(componentOf(kind)));
+    }
+  }
+
+  /** Every minute: writes energy down, adds up money, heals gaps. Until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#parts;
+    const prices = this.prices.run(signal);
+    while (!signal.aborted) {
+      try {
+        await this.ledger.flush();
+        await this.spending.refresh(clock.now());
+        await this.#heal(signal);
+      } catch (error) {
+        log.error(`electricity error: ${reason(error)}`, { error });
+      }
+      await clock.sleep(minuteMs - (clock.now() % minuteMs), signal);
+    }
+    await prices;
+  }
+
+  /** Writes everything down. The sources must be stopped before. */
+  async stop(): Promise<void> {
+    await this.ledger.flush();
+    await this.service.stop();
+  }
+
+  #run(kind: DriverKind, settings: unknown): void {
+    const { supervisor, store, whereIs, broker, homeassistant } = this.#parts;
+    const parts: DriverParts = { state: store.state, whereIs, broker, homeassistant };
+    const driver = drivers[kind].make(parts);
+    // The registry pairs each driver with its own settings; the union of all pairs cannot be typed here.
+    supervisor.start(componentOf(kind), driver as never, settings as never, (signal: ElectricitySignal) =>
+      this.#take(kind, signal),
+    );
+  }
+
+  #take(kind: DriverKind, signal: ElectricitySignal): void {
+    this.service.take(kind, signal);
+    if (signal.kind === 'measured' && signal.values.unit_price !== undefined)
+      void this.prices.meterShows(signal.id, signal.at, signal.values);
+  }
+
+  /** Asks devices that answer again what they used in the meantime. One after the other, and none for long. */
+  async #heal(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#parts;
+    for (const { id, remembers } of this.service.rememberers()) {
+      const gaps = this.ledger.gaps(id);
+      const now = clock.now();
+      const [first, last] = [gaps[0], gaps.at(-1)];
+      if (signal.aborted || first === undefined || last === undefined) continue;
+      if (now - (this.#asked.get(id) ?? Number.NEGATIVE_INFINITY) < askAgainMs) continue;
+      this.#asked.set(id, now);
+      await this.#ask(id, remembers, first.from, last.to, signal).catch((error: unknown) =>
+        log.debug(`electricity: ${id} does not say what it remembers: ${reason(error)}`),
+      );
+    }
+  }
+
+  async #ask(
+    id: string,
+    remembers: NonNullable<Announcement['remembers']>,
+    from: number,
+    to: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(rememberLimitMs)]);
+    const slots = await remembers.energy(from, to, limit);
+    if (slots.length > 0) await this.ledger.remember(id, slots);
+  }
+}
+
+/** How a source is called in health and in the log. */
+const componentOf = (kind: DriverKind) => `electricity.${kind}`;
+
+/**
+ * The settings with which a source runs: its own section, searching the networks of the house where it names none;
+ * without a section it runs only when it is to search these. Undefined when it does not run.
+ */
+export function settingsOf(kind: DriverKind, config: ElectricityConfig): object | undefined {
+  const searches = config.networks.length > 0 && (config.search as readonly string[]).includes(kind);
+  const own = config[kind] ?? (searches ? drivers[kind].config.parse({}) : undefined);
+  if (own === undefined || !searches || !('networks' in own) || own.networks.length > 0) return own;
+  return { ...own, networks: config.networks };
+}

@@ -1,0 +1,38 @@
+import type { Journal, ReadingLog } from '#store/model.ts';
+import { houseId, type Period, type PeriodEnergy } from './energy/model.ts';
+import type { ElectricityPort } from './http.ts';
+import type { Spent } from './money/spending.ts';
+import type { ElectricityService } from './service.ts';
+
+interface Parts {
+  readonly service: ElectricityService;
+  readonly ledger: { days(device: string, from: number, to: number): Promise<readonly PeriodEnergy[]> };
+  readonly spending: { days(id: string | undefined, period: Period): Promise<readonly Spent[]> };
+  readonly readings: Pick<ReadingLog, 'chart'>;
+  readonly journal: Pick<Journal, 'list'>;
+  readonly prefix: () => string;
+  readonly insight: () => Promise<unknown>;
+}
+
+/** Electricity as the HTTP routes need it. */
+export function electricityPort(parts: Parts): ElectricityPort {
+  const { service, ledger, spending, readings, journal, prefix, insight } = parts;
+  return {
+    view: () => service.view(),
+    find: (name) => service.find(name),
+    chart: (path, leaf, from, to, points) => readings.chart(`${prefix()}.${path}.${leaf}`, from, to, points),
+    days: (device, from, to) => ledger.days(device, from, to),
+    costs: async (device, from, to) => {
+      const paths = new Map(service.view().devices.map((d) => [d.device.id, d.path]));
+      const spent = await spending.days(device, { from, to });
+      return spent.flatMap(({ id, ...cost }) => {
+        const path = id === houseId ? houseId : paths.get(id);
+        return path === undefined ? [] : [{ path, ...cost }];
+      });
+    },
+    insight,
+    events: (device, limit) => journal.list({ subject: `device:${device}`, limit, order: 'desc' }),
+    turn: (name, on, actor, why, signal) => service.turn(name, on, actor, why, signal),
+    onChange: (listener) => service.onChange(listener),
+  };
+}

@@ -1,0 +1,271 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { Bus } from '#kernel/bus.ts';
+import { LaresError } from '#kernel/errors.ts';
+import { ManualClock } from '#platform/clock.ts';
+import { Logger } from '#platform/log.ts';
+import { openStore, type Store } from '#store/index.ts';
+import { electricityConfig } from './config.ts';
+import { Ledger } from './energy/ledger.ts';
+import { electricityMigrations } from './energy/repository.ts';
+import type { Device, Values } from './model.ts';
+import { ElectricityService } from './service.ts';
+
+const start = Date.parse('2026-01-31T08:00:00Z');
+const closers: (() => Promise<unknown> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+/** A house on a real database, whose time the test moves. */
+async function house(
+  settings: object = {},
+  dataDir = mkdtempSync(path.join(tmpdir(), 'lares-electricity-')),
+) {
+  const clock = new ManualClock(start);
+  const lines: string[] = [];
+  const log = new Logger({ level: 'debug', write: (line) => lines.push(line) });
+  const bus = new Bus(() => {});
+  const store: Store = await openStore({ dataDir, clock, log, bus, migrations: electricityMigrations });
+  closers.push(() => rmSync(dataDir, { recursive: true, force: true }));
+  const ledger = new Ledger({ store, log, now: () => clock.now(), timeZone: () => 'UTC' });
+  await ledger.load();
+  const money = {
+    currency: () => 'GBP',
+    priceAt: () => 0.25,
+    carbonAt: () => undefined,
+    costToday: () => undefined,
+  };
+  const config = electricityConfig.parse(settings);
+  const service = new ElectricityService(config, {
+    clock,
+    log,
+    bus,
+    store,
+    ledger,
+    money,
+    baseLoadWatts: () => undefined,
+  });
+  await service.start();
+  const close = async () => {
+    await service.stop();
+    await ledger.flush();
+    await store.close();
+  };
+  let closed = false;
+  closers.push(async () => {
+    if (!closed) await close();
+  });
+  return {
+    service,
+    clock,
+    lines,
+    dataDir,
+    store,
+    end: async () => ((closed = true), close()),
+    say: (id: string, values: Values, at = clock.now()) =>
+      service.take('kasa', { kind: 'measured', id, at, values }),
+    announce: (device: Device, more: object = {}) =>
+      service.take('kasa', { kind: 'device', device, everyMs: 30_000, ...more }),
+    events: async (kind: string) => store.journal.list({ kinds: [kind], order: 'asc' }),
+    device: (name: string) => service.find(name),
+  };
+}
+
+const lamp: Device = {
+  id: 'kasa:80aa01',
+  source: 'kasa',
+  name: 'Living room lamp',
+  model: 'HS110',
+  address: '192.0.2.7',
+};
+const meter: Device = { id: 'pulse:1', source: 'meter', name: 'Meter' };
+
+test('a device that appears is announced in the journal once, and measured under its name', async () => {
+  const { announce, say, service, events } = await house();
+  announce(lamp);
+  announce({ ...lamp, address: '192.0.2.8' });
+  say(lamp.id, { power_watts: 40, is_on: 1 });
+  expect(service.readings(start)).toContainEqual({
+    series: 'home.electricity.kasa.living_room_lamp.power_watts',
+    at: start,
+    value: 40,
+  });
+  expect((await events('electricity.discovered')).map((e) => e.data)).toEqual([
+    { path: 'kasa.living_room_lamp', name: 'Living room lamp', model: 'HS110', address: '192.0.2.7' },
+  ]);
+});
+
+test('what a device said holds over one lost poll and not over two', async () => {
+  const { announce, say, clock, device } = await house();
+  announce(lamp);
+  say(lamp.id, { power_watts: 40 });
+  await clock.advance(60_000);
+  expect(device('kasa.living_room_lamp')).toMatchObject({ state: 'ok', values: { power_watts: 40 } });
+  await clock.advance(30_000);
+  expect(device('kasa.living_room_lamp')).toMatchObject({
+    state: 'silent',
+    values: {},
+    problem: 'not heard of for 2 min',
+  });
+});
+
+test('trouble is told once with name, address and kind of error, and its end too', async () => {
+  const { announce, say, service, clock, lines, device } = await house();
+  announce(lamp);
+  say(lamp.id, { power_watts: 40 });
+  const error = new LaresError('TIMEOUT', 'did not answer within 5 s');
+  for (let i = 0; i < 5; i += 1) {
+    await clock.advance(30_000);
+    service.take('kasa', { kind: 'trouble', id: lamp.id, address: '192.0.2.7', error });
+  }
+  expect(device('Living room lamp')).toMatchObject({ state: 'down', problem: 'did not answer within 5 s' });
+  say(lamp.id, { power_watts: 41 });
+  expect(device('Living room lamp')).toMatchObject({ state: 'ok', problem: undefined });
+  const told = lines.filter((l) => l.includes('kasa error'));
+  expect(told).toHaveLength(1);
+  expect(told[0]).toContain('kasa error: Living room lamp (192.0.2.7): TIMEOUT did not answer within 5 s');
+  expect(lines.filter((l) => l.includes('answers again'))).toHaveLength(1);
+});
+
+test('what is not a number was not measured, and a clock that is ahead makes nothing fresh for ever', async () => {
+  const { announce, say, clock, device } = await house();
+  announce(lamp);
+  say(lamp.id, { power_watts: Number.NaN, voltage_volts: 230, nonsense: 1 } as Values, start + 86_400_000);
+  expect(device('kasa.living_room_lamp')).toMatchObject({
+    values: { voltage_volts: 230 },
+    measuredAt: start,
+  });
+  await clock.advance(120_000);
+  expect(device('kasa.living_room_lamp').values).toEqual({});
+});
+
+test('a measurement that comes late does not replace a newer one', async () => {
+  const { announce, say, device } = await house();
+  announce(lamp);
+  say(lamp.id, { power_watts: 40 });
+  say(lamp.id, { power_watts: 10 }, start - 60_000);
+  expect(device('kasa.living_room_lamp').values).toEqual({ power_watts: 40 });
+});
+
+test('somebody who presses the button is in the journal as the device itself', async () => {
+  const { announce, say, events } = await house();
+  announce(lamp);
+  say(lamp.id, { is_on: 1 });
+  say(lamp.id, { is_on: 1 });
+  say(lamp.id, { is_on: 0 });
+  const [event, ...more] = await events('electricity.turned-off');
+  expect(more).toEqual([]);
+  expect(event).toMatchObject({
+    subject: 'device:kasa:80aa01',
+    cause: 'device',
+    data: { name: 'Living room lamp' },
+  });
+});
+
+test('switching reads back, and says in the journal who, why and what came of it', async () => {
+  const { announce, say, service, events } = await house();
+  const asked: boolean[] = [];
+  announce(lamp, { switches: { turn: async (on: boolean) => (asked.push(on), on) } });
+  say(lamp.id, { is_on: 1 });
+  const done = await service.turn(
+    'living room LAMP',
+    false,
+    'user:cli',
+    'bedtime',
+    AbortSignal.timeout(1_000),
+  );
+  expect([done.path, done.isOn, asked]).toEqual(['kasa.living_room_lamp', false, [false]]);
+  const [event] = await events('electricity.switched');
+  expect(event).toMatchObject({
+    id: done.event,
+    subject: 'device:kasa:80aa01',
+    cause: 'user:cli',
+    data: { wanted: false, why: 'bedtime', is_on: false, was_on: true },
+  });
+  say(lamp.id, { is_on: 0 });
+  expect(await events('electricity.turned-off')).toEqual([]);
+});
+
+test('a device that says something else after the command has not been switched', async () => {
+  const { announce, service, events } = await house();
+  announce(lamp, { switches: { turn: async () => true } });
+  const turned = service.turn('kasa.living_room_lamp', false, 'user:cli', '', AbortSignal.timeout(1_000));
+  await expect(turned).rejects.toMatchObject({ code: 'BAD_REPLY' });
+  expect(await events('electricity.switched')).toEqual([]);
+  expect(await events('electricity.switch-failed')).toHaveLength(1);
+});
+
+test('a device with control: false is refused, and the refusal is kept', async () => {
+  const settings = { devices: [{ device: 'Living room lamp', control: false }] };
+  const { announce, service, events, device } = await house(settings);
+  let asked = 0;
+  announce(lamp, { switches: { turn: async () => (asked++, true) } });
+  expect(device('kasa.living_room_lamp').control).toBe('forbidden');
+  const turned = service.turn('kasa.living_room_lamp', true, 'mqtt', '', AbortSignal.timeout(1_000));
+  await expect(turned).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  expect(asked).toBe(0);
+  expect((await events('electricity.switch-refused')).map((e) => e.cause)).toEqual(['mqtt']);
+});
+
+test('a name that is no device lists those there are, and one that is two asks which', async () => {
+  const { announce, service } = await house();
+  announce(lamp);
+  announce({ ...lamp, id: 'tuya:1', source: 'tuya' });
+  expect(() => service.find('toaster')).toThrow('known: kasa.living_room_lamp, tuya.living_room_lamp');
+  expect(() => service.find('Living room lamp')).toThrow('kasa.living_room_lamp or tuya.living_room_lamp');
+});
+
+test('the house is its meter, what devices do not explain is told, and energy adds up', async () => {
+  const { announce, say, service, clock } = await house();
+  announce(meter);
+  announce(lamp);
+  for (let i = 0; i <= 60; i += 1) {
+    say(meter.id, { power_watts: 500, energy_wh: 1000 + (500 * i * 30) / 3600 });
+    say(lamp.id, { power_watts: 40 });
+    await clock.advance(30_000);
+  }
+  const { house: sum } = service.view();
+  expect(sum).toMatchObject({ basis: 'meter', powerWatts: 500, unexplainedWatts: 460, pricePerKwh: 0.25 });
+  expect(sum.energy?.todayWh).toBeCloseTo(250, 3);
+  expect(service.readings(start).find((r) => r.series === 'home.electricity.meter.power_kw')?.value).toBe(
+    0.5,
+  );
+});
+
+test('names and devices are there again after a restart, silent until they answer', async () => {
+  const first = await house();
+  first.announce(lamp);
+  first.announce({ ...lamp, id: 'kasa:80aa02' });
+  first.say(lamp.id, { power_watts: 40 });
+  await first.end();
+  const second = await house({}, first.dataDir);
+  expect(second.service.view().devices.map((d) => [d.device.id, d.path, d.state])).toEqual([
+    ['kasa:80aa01', 'kasa.living_room_lamp', 'silent'],
+    ['kasa:80aa02', 'kasa.living_room_lamp_2', 'silent'],
+  ]);
+  // The second one answers first, and is still the second one.
+  second.announce({ ...lamp, id: 'kasa:80aa02' });
+  expect(second.device('kasa:80aa02').path).toBe('kasa.living_room_lamp_2');
+  expect(await second.events('electricity.discovered')).toHaveLength(2);
+});
+
+test('new settings rename, file under a circuit, and leave out, without a restart', async () => {
+  const { announce, say, service } = await house();
+  announce(lamp);
+  say(lamp.id, { power_watts: 40 });
+  const paths = () => service.view().devices.map((d) => d.path);
+  service.configure(electricityConfig.parse({ devices: [{ device: lamp.id, name: 'Desk' }] }));
+  expect(paths()).toEqual(['kasa.desk']);
+  service.configure(electricityConfig.parse({ devices: [{ device: lamp.id, circuit: 'Study' }] }));
+  expect(paths()).toEqual(['circuit.study']);
+  service.configure(electricityConfig.parse({ devices: [{ device: lamp.id, ignore: true }] }));
+  expect(paths()).toEqual([]);
+  expect(service.readings(start).filter((r) => !r.series.includes('.house.'))).toEqual([]);
+  service.configure(electricityConfig.parse({}));
+  expect(service.view().devices).toMatchObject([
+    { path: 'kasa.living_room_lamp', values: { power_watts: 40 } },
+  ]);
+});
