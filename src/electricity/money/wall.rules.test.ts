@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { evenStretches, instantsOf, localDate, localDays, offsetAt, startOfDate } from './wall.rules.ts';
+import { offset } from '../energy/calendar.rules.ts';
+import { evenStretches, instantsOf, localDate, localDays, startOfDate } from './wall.rules.ts';
 
 const hour = 3_600_000;
 const utc = (text: string) => Date.parse(text);
@@ -73,7 +74,7 @@ test('stretches and days cover a span without holes, and agree with the calendar
       expect([even[0]!.from, even.at(-1)!.to]).toEqual([from, to]);
       expect(even.slice(1).map((s) => s.from)).toEqual(even.slice(0, -1).map((s) => s.to));
       for (const s of even) {
-        expect([offsetAt(s.from, zone), offsetAt(s.to - 1, zone)]).toEqual([s.offset, s.offset]);
+        expect([offset(s.from, zone), offset(s.to - 1, zone)]).toEqual([s.offset, s.offset]);
       }
       const days = localDays(from, to, zone);
       expect(days[0]!.from).toBeLessThanOrEqual(from);
