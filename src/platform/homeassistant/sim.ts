@@ -54,6 +54,10 @@ export class HomeAssistantSim {
   faultPath = /^\/api\//;
   /** Refuses WebSockets with this status, as a proxy does. */
   socketFault: Extract<Fault, object> | undefined;
+  /** Results of further WebSocket commands by their type, for areas that ask more than presence does. */
+  readonly commands = new Map<string, (message: Json) => unknown>();
+  /** What a service call does with an entity, by `domain/service`. */
+  readonly services = new Map<string, (entity: string) => void>();
   /** Takes WebSocket messages and answers none. */
   mute = false;
   #banned = false;
@@ -196,6 +200,12 @@ export class HomeAssistantSim {
       this.#failedLogin();
       return reply(401, '401: Unauthorized', 'text/plain; charset=utf-8');
     }
+    const service = this.services.get(/^\/api\/services\/(\w+\/\w+)$/.exec(path)?.[1] ?? '');
+    if (request.method === 'POST' && service !== undefined)
+      return void json(request).then((body) => {
+        service(String(body['entity_id']));
+        reply(200, []);
+      });
     const entity = /^\/api\/states\/([^/?]+)$/.exec(path)?.[1];
     if (request.method !== 'GET') return reply(405, '405: Method Not Allowed', 'text/plain; charset=utf-8');
     if (path === '/api/') return reply(200, { message: 'API running.' });
@@ -299,10 +309,19 @@ export class HomeAssistantSim {
         this.#send(client, [result]);
       },
     };
-    const command = commands[String(message['type'])];
+    const type = String(message['type']);
+    const further = this.commands.get(type);
+    if (further !== undefined) return this.#send(client, [{ ...result, result: further(message) }]);
+    const command = commands[type];
     if (command === undefined) refuse('unknown_command', 'Unknown command.');
     else command();
   }
+}
+
+async function json(request: IncomingMessage): Promise<Json> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return JSON.parse(Buffer.concat(chunks).toString()) as Json;
 }
 
 /** A running house with two people, and the settings of a driver that watches them. For the contract test. */
