@@ -25,6 +25,7 @@ export class HttpLine {
   readonly #port: number;
   // Two, so that a switch command never waits for a poll that hangs.
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 2, maxFreeSockets: 1 });
+  #closed = false;
 
   /** `host` may carry a port: `192.0.2.7`, `192.0.2.7:8080`. */
   constructor(host: string, port: number) {
@@ -38,13 +39,14 @@ export class HttpLine {
    * Throws UNREACHABLE, TIMEOUT (the signal aborted) or BAD_REPLY.
    */
   async ask(ask: HttpAsk, signal: AbortSignal): Promise<HttpReply> {
-    const first = await this.#exchange(ask, signal);
-    const reply = first === 'stale' ? await this.#exchange(ask, signal) : first;
-    if (reply === 'stale') throw new LaresError('UNREACHABLE', `${this.#host} closes every connection`);
+    const first = this.#closed ? 'stale' : await this.#exchange(ask, signal);
+    const reply = first === 'stale' && !this.#closed ? await this.#exchange(ask, signal) : first;
+    if (reply === 'stale') throw new LaresError('UNREACHABLE', `${this.#host}: the connection was closed`);
     return reply;
   }
 
   close(): void {
+    this.#closed = true;
     this.#agent.destroy();
   }
 

@@ -365,6 +365,25 @@ describe('a bad line', () => {
     );
   });
 
+  it('that loses the names does not lose the readings', async () => {
+    const { station, sim } = await pair({ name: 'Lamp', power: () => 60 });
+    sim.overrides.set('Shelly.GetConfig', undefined);
+    const { answers } = await station.poll(soon());
+    expect(answers[0]?.values.power_watts).toBe(60);
+  });
+
+  it('a closed station never opens another connection', async () => {
+    const { station, sim } = await pair();
+    await station.poll(soon());
+    sim.fault('hang');
+    const failed = expect(station.poll(soon())).rejects.toMatchObject({ code: 'UNREACHABLE' });
+    while ((sim.asked.get('/rpc') ?? 0) < 3) await new Promise((resolve) => setImmediate(resolve));
+    station.close();
+    await failed;
+    await expect(station.poll(soon())).rejects.toMatchObject({ code: 'UNREACHABLE' });
+    expect(sim.connections).toBe(1);
+  });
+
   it('says what the device says when it refuses', async () => {
     const { station, sim } = await pair();
     const { answers } = await station.poll(soon());

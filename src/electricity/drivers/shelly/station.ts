@@ -3,6 +3,7 @@ import type { Answer, ElectricityContext, Poll, Station } from '../../driver.ts'
 import type { EnergySlot, Remembers, Switches } from '../../model.ts';
 import { ShellyClient } from './client.ts';
 import {
+  label,
   record,
   within,
   type Channel,
@@ -89,10 +90,16 @@ export class ShellyStation implements Station {
       : this.#client.call('Shelly.GetStatus', {}, signal);
   }
 
-  #config(identity: Identity, signal: AbortSignal): Promise<unknown> {
-    return identity.gen === 1
-      ? this.#client.get('/settings', signal)
-      : this.#client.call('Shelly.GetConfig', {}, signal);
+  async #config(identity: Identity, signal: AbortSignal): Promise<unknown> {
+    try {
+      return await (identity.gen === 1
+        ? this.#client.get('/settings', signal)
+        : this.#client.call('Shelly.GetConfig', {}, signal));
+    } catch (error) {
+      // Names are no reason to lose the readings.
+      if (error instanceof LaresError && error.code === 'BAD_REPLY') return {};
+      throw error;
+    }
   }
 
   #skew(unixTime: number | undefined): number | undefined {
@@ -226,5 +233,5 @@ function decode(identity: Identity, config: unknown, status: unknown): Reading {
 function named(identity: Identity, config: unknown): Identity {
   const top = record(config);
   const name = top['name'] ?? record(record(top['sys'])['device'])['name'];
-  return { ...identity, name: typeof name === 'string' && name !== '' ? name.slice(0, 64) : identity.name };
+  return { ...identity, name: label(name) ?? identity.name };
 }

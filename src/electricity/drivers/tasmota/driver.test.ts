@@ -76,6 +76,12 @@ function run(settings: object = {}, where = broker('lares')): House {
 }
 
 const idOf = (sim: TasmotaSim) => `tasmota:${sim.topic.toLowerCase()}`;
+/** Everything has been said: who it is, what it measures, what it switches. */
+const complete = (house: House, id: string) => {
+  const { switches, device } = house.device(id) ?? {};
+  const { power_watts: watts, is_on: on } = house.values(id);
+  return switches !== undefined && device?.mac !== undefined && watts !== undefined && on !== undefined;
+};
 const troubles = (house: House, id: string) =>
   house.signals.flatMap((s) => (s.kind === 'trouble' && s.id === id ? [s.error.code] : []));
 
@@ -94,10 +100,7 @@ describe.skipIf(mosquittoProgram === undefined)('over a real Mosquitto', () => {
     const early = await (await plug({ power: () => 60, name: 'Lamp' })).connect(broker('plug'));
     const house = run();
     const late = await (await plug({ power: () => 2000, name: 'Kettle' })).connect(broker('plug'));
-    for (const sim of [early, late])
-      await until(
-        () => house.device(idOf(sim))?.switches !== undefined && house.values(idOf(sim)).is_on === 1,
-      );
+    for (const sim of [early, late]) await until(() => complete(house, idOf(sim)));
     expect(house.device(idOf(early))?.device).toEqual({
       id: idOf(early),
       source: 'tasmota',
@@ -132,7 +135,7 @@ describe.skipIf(mosquittoProgram === undefined)('over a real Mosquitto', () => {
     await sim.connect(broker('plug'));
     const house = run();
     const ids = [idOf(sim), `${idOf(sim)}/1`, `${idOf(sim)}/2`];
-    await until(() => house.values(ids[2]!).is_on === 1 && house.values(ids[2]!).power_watts === 20);
+    await until(() => complete(house, ids[1]!) && complete(house, ids[2]!));
     expect(ids.map((id) => [house.device(id)?.device.name, house.device(id)?.device.parent])).toEqual([
       ['Strip', undefined],
       ['TV', idOf(sim)],
@@ -221,7 +224,7 @@ describe.skipIf(mosquittoProgram === undefined)('over a real Mosquitto', () => {
       full_topics: ['%prefix%/%topic%/', fullTopic],
       devices: [{ topic: sim.topic, name: 'Fridge' }],
     });
-    await until(() => house.device(idOf(sim))?.switches !== undefined);
+    await until(() => complete(house, idOf(sim)));
     expect(house.device(idOf(sim))?.device.name).toBe('Fridge');
     expect(await house.device(idOf(sim))?.switches?.turn(false, soon())).toBe(false);
   });
