@@ -30,8 +30,7 @@ const opened55 = (packet: Buffer) =>
     return body[0] === 0x7b ? body : broadcastEcb.decrypt(body);
   });
 
-const openedBare = (packet: Buffer) =>
-  attempt(() => broadcastEcb.decrypt(packet));
+const openedBare = (packet: Buffer) => attempt(() => broadcastEcb.decrypt(packet));
 
 function attempt(open: () => Buffer | undefined): Buffer | undefined {
   try {

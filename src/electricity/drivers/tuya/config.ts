@@ -39,6 +39,16 @@ const device = z
     port: port
       .default(tuyaPort)
       .meta({ title: 'Port', description: 'TCP port of the device', reload: 'live' }),
+    mac: z
+      .string()
+      .regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i, 'expected a MAC address such as 02:00:00:00:00:01')
+      .optional()
+      .meta({
+        title: 'MAC address',
+        description: 'Helps to follow the device to a new address',
+        reload: 'live',
+        examples: ['02:00:00:00:00:01'],
+      }),
     version: z.enum(versions).optional().meta({
       title: 'Protocol version',
       description: 'Found out unless set',
@@ -92,11 +102,6 @@ const device = z
     refresh: z.boolean().default(true).meta({
       title: 'Refresh before reading',
       description: 'Asks the device to measure before each poll; many say old power otherwise',
-      reload: 'live',
-    }),
-    circuit: z.boolean().default(false).meta({
-      title: 'Circuit',
-      description: 'A breaker of the fuse board: its series are home.electricity.circuit.<name>',
       reload: 'live',
     }),
   })

@@ -34,6 +34,7 @@ function targetOf(settings: TuyaConfig, device: TuyaDeviceConfig, host: string, 
     host,
     port: device.port,
     name: device.name,
+    mac: device.mac?.toLowerCase(),
     version: device.version ?? beacon?.version,
     pollIntervalMs:
       device.poll_interval_seconds === undefined ? undefined : device.poll_interval_seconds * 1000,

@@ -192,12 +192,11 @@ describe('reading', () => {
     expect((await station.poll(soon())).answers[0]!.values.is_on).toBe(0);
   });
 
-  it('reads packed phases of a breaker as a circuit, with its counter', async () => {
+  it('reads packed phases of a breaker, with its counter', async () => {
     let now = 1_800_000_000_000;
     const sim = await simulate({ shape: 'breaker', power: () => 3000, now: () => now });
     now += 3_600_000;
-    const { answers } = await open(sim, { name: 'Oven', circuit: true }).poll(soon());
-    expect(answers[0]!.device.source).toBe('circuit');
+    const { answers } = await open(sim, { name: 'Oven' }).poll(soon());
     expect(answers[0]!.values).toEqual({
       power_watts: 3000,
       voltage_volts: 230,

@@ -98,7 +98,7 @@ export class TuyaStation implements Station {
     const { host, port, deviceId, mac } = this.#target;
     return {
       id: `tuya:${id}`,
-      source: settings?.circuit === true ? 'circuit' : 'tuya',
+      source: 'tuya',
       name: settings?.name ?? id,
       model: productId,
       address: port === tuyaPort ? host : `${host}:${port}`,

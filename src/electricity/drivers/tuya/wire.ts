@@ -111,7 +111,9 @@ export class Wire {
       const sealed = this.#ecb.encrypt(clear);
       return headed ? this.#withHeader(sealed) : sealed;
     }
-    return command === commands.control || command === commands.status ? signed31(this.#key, this.#ecb.encrypt(clear).toString('base64')) : clear;
+    return command === commands.control || command === commands.status
+      ? signed31(this.#key, this.#ecb.encrypt(clear).toString('base64'))
+      : clear;
   }
 
   #opened({ command, body }: Message): Buffer {
