@@ -1,5 +1,12 @@
 import type { Period } from '../energy/model.ts';
-import { minuteOf, weekdays, type Band, type PriceSettings, type TariffSettings } from './config.ts';
+import {
+  minuteOf,
+  weekdays,
+  type Band,
+  type PriceSettings,
+  type TariffSettings,
+  type Weekday,
+} from './config.ts';
 import type { MeterPrice, Rate, Tariff } from './model.ts';
 import { clip, gaps } from './rates.rules.ts';
 import { dayMs, evenStretches, startOfDate } from './wall.rules.ts';
@@ -114,7 +121,7 @@ function sectionsOfWeek(bands: readonly Band[], otherwise: number | undefined): 
     const yesterday = weekdays[(index + 6) % 7]!;
     const sections = bands.flatMap((band): Section[] => {
       const [from, to] = [minuteOf(band.from), minuteOf(band.to)];
-      const on = (day: (typeof weekdays)[number]) => band.days === undefined || band.days.includes(day);
+      const on = (day: Weekday) => band.days === undefined || band.days.includes(day);
       const late = { from, to: to > from ? to : 1440, perKwh: band.price };
       const early = { from: 0, to: to > from ? 0 : to, perKwh: band.price };
       return [...(on(yesterday) ? [early] : []), ...(on(weekday) ? [late] : [])].filter((s) => s.to > s.from);
