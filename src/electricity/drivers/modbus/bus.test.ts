@@ -230,6 +230,16 @@ test('a meter that refuses long requests is read value by value from then on', a
   expect(sim.requests.map((r) => r.count)).toEqual(Array<number>(9).fill(2));
 });
 
+test('a meter that is silent on long requests is found out at its second turn', async () => {
+  const sim = await simulated({ meters: [{ unit: 1, template: 'sdm230', power: () => 60, deafAbove: 2 }] });
+  const { poll, clock } = station(sim.port, [{ name: 'Solar', template: 'sdm230' }], { framing: 'tcp' });
+  expect((await failure(poll())).code).toBe('TIMEOUT');
+  for (let i = 0; i < 2; i += 1) {
+    await clock.advance(20_000);
+    expect(Object.keys((await poll()).answers[0]!.values)).toHaveLength(9);
+  }
+});
+
 test('a register that a meter lacks is left out, not asked again, and noted', async () => {
   const sim = await simulated({
     meters: [

@@ -1,8 +1,11 @@
+import { duplexPair } from 'node:stream';
+import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import type { LaresError } from '#kernel/errors.ts';
 import { freePort } from '../../../../tests/servers/process.ts';
 import { openLink } from './bus.ts';
-import type { Framing } from './codec.ts';
+import { Link } from './client.ts';
+import { rtuFrame, tcpFrame, type Framing } from './codec.ts';
 import { config } from './driver.ts';
 import { ModbusSim, type ModbusFault } from './sim.ts';
 import { decodeValue } from './value.codec.ts';
@@ -139,4 +142,61 @@ test('a port where nothing listens says so', async () => {
     'UNREACHABLE',
     `127.0.0.1:${port}: nothing listens there (ECONNREFUSED); is the service running, and is the port right?`,
   ]);
+});
+
+/** A peer that sends these pieces once it is asked. */
+function talker(framing: Framing, pieces: (ask: Buffer) => readonly Buffer[]) {
+  return new Link({
+    address: 'the peer',
+    framing,
+    dial: () => {
+      const [near, far] = duplexPair();
+      far.on('error', () => {});
+      far.on('data', (ask: Buffer) => {
+        for (const piece of pieces(ask)) if (!far.destroyed) far.write(piece);
+      });
+      return Promise.resolve(near);
+    },
+  });
+}
+
+const answerTo = (framing: Framing, ask: Buffer): Buffer => {
+  const body = Buffer.from([1, 4, 4, 0x44, 0x9a, 0x50, 0x00]);
+  return framing === 'tcp' ? tcpFrame(ask.readUInt16BE(0), body) : rtuFrame(body);
+};
+
+test('a reply cut into any pieces is read', async () => {
+  const cuts = fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 8 });
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...framings), cuts, async (framing, where) => {
+      const link = talker(framing, (ask) => {
+        const whole = answerTo(framing, ask);
+        const points = [0, ...where.toSorted((a, b) => a - b), whole.length];
+        return points.slice(1).map((end, i) => whole.subarray(points[i], end));
+      });
+      expect(decodeValue('float32', 'ABCD', await link.read(power, 1000, never))).toBe(1234.5);
+      link.close();
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('whatever a peer sends, a read ends with its registers or one error of ours', async () => {
+  const noise = fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { minLength: 1, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...framings), noise, fc.boolean(), async (framing, bytes, begin) => {
+      const link = talker(framing, (ask) => {
+        const whole = answerTo(framing, ask);
+        // Noise behind a sound beginning goes deeper.
+        return [...(begin ? [whole.subarray(0, whole.length - 3)] : []), ...bytes.map((b) => Buffer.from(b))];
+      });
+      const outcome = await link.read(power, 5, never).then(
+        (data) => (data.length === 4 ? 'registers' : 'another length'),
+        (error: unknown) => (error as LaresError).code,
+      );
+      expect(['registers', 'BAD_REPLY', 'TIMEOUT', 'UNREACHABLE']).toContain(outcome);
+      link.close();
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -18,6 +18,8 @@ export interface SimMeter {
   readonly exportWh?: number;
   /** Refuses requests for more registers with exception 3. */
   readonly longestRequest?: number;
+  /** Does not even answer requests for more registers. */
+  readonly deafAbove?: number;
   /** Refuses requests that touch a register it does not have with exception 2; else such registers read 0. */
   readonly strict?: boolean;
   /** Quantities of the template that this one lacks. */
@@ -203,7 +205,8 @@ export class ModbusSim {
     if (this.requests.length > 10_000) this.requests.splice(0, 5_000);
     const meter = this.#meters.get(question.unit);
     const fault = this.#faultNow();
-    const silent = meter === undefined || this.dead.has(question.unit);
+    const deafAbove = meter?.settings.deafAbove ?? Number.POSITIVE_INFINITY;
+    const silent = meter === undefined || this.dead.has(question.unit) || question.count > deafAbove;
     if (fault === 'hang' || (silent && !this.#gateway)) return;
     const answer = silent ? 11 : (refusals[fault ?? 'hang'] ?? meter.read(question, this.#now()));
     const body =
