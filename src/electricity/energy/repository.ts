@@ -96,7 +96,10 @@ export class EnergyRepository {
         .select('state')
         .where('id', '=', journalId)
         .executeTakeFirst();
-      if (last !== undefined && Number(last.state) >= write.revision) return new Map<string, number>();
+      if (last !== undefined && Number(last.state) >= write.revision) {
+        const rows = await trx.selectFrom('electricity_device').select(['id', 'key']).execute();
+        return new Map(rows.map(({ id, key }) => [id, key]));
+      }
       const known = await this.#writeStates(trx, write);
       for (const healed of [false, true]) {
         const rows = [...write.slots].flatMap(([id, changes]) =>
