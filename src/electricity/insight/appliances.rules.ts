@@ -1,5 +1,6 @@
 import { type KettleHabit, type KettleUse, kettleUses, learnKettle, shortLoads } from './kettle.rules.ts';
 import {
+  heatings,
   learnMachines,
   type MachineHabit,
   type MachineUse,
@@ -154,9 +155,10 @@ function look(state: ApplianceState): { state: ApplianceState; events: Appliance
       });
 
   const cycles = [...state.cycles];
-  for (const use of machineUses(power)) if (isDue(use, use.appliance)) cycles.push(seenCycle(use));
+  const heated = heatings(power);
+  for (const use of machineUses(heated)) if (isDue(use, use.appliance)) cycles.push(seenCycle(use));
   const machines = learnMachines(cycles);
-  for (const use of machineUses(power, machines))
+  for (const use of machineUses(heated, machines))
     if (isDue(use, use.appliance) && time(use.start) >= told[use.appliance])
       tell(use.appliance, use, {
         wh: use.blocks.reduce((sum, b) => sum + (b.watts * (b.end - b.start)) / 60, 0),

@@ -38,6 +38,7 @@ const kept = { lengths: 200, peaks: 60 } as const;
 const bridgeMs = 6 * minuteMs;
 /** After a longer gap between observations nobody knows what it did. */
 const gapMs = 15 * minuteMs;
+const longestGapMs = 3 * 3_600_000;
 /** A month: older levels fade. */
 const memoryMin = 30 * 1_440;
 
@@ -144,8 +145,11 @@ export function observe(habit: Habit, at: number, watts: number, nobodyHome = fa
         },
       }
     : base;
-  if (counted.running === undefined || gap > gapMs)
+  // What had lasted for long before a gap, and is the same after it, has most likely lasted through it.
+  const lasted = active === counted.running && gap <= longestGapMs && habit.last - habit.changedAt > 2 * gap;
+  if (counted.running === undefined || (gap > gapMs && !lasted))
     return { ...counted, running: active, changedAt: at, whole: false, quietSince: undefined };
+  if (gap > gapMs) return { ...counted, whole: false, quietSince: undefined };
   if (counted.running) {
     if (active) return { ...counted, quietSince: undefined };
     const stopped = counted.quietSince ?? at;

@@ -224,19 +224,23 @@ function washingMachines(
   return found;
 }
 
-/** Cycles of dishwashers and washing machines in `power` (W by the minute, NaN where not measured). */
-export function machineUses(power: readonly number[], habit: MachineHabit = {}): MachineUse[] {
+/** What the rules of machines look at: heater blocks, and the power between them without short loads. */
+export interface Heatings {
+  readonly blocks: readonly Block[];
+  readonly quiet: readonly number[];
+}
+
+/** Prepares `power` (W by the minute, NaN where not measured) for `machineUses`. */
+export function heatings(power: readonly number[]): Heatings {
   const level = opened(power, shortestBlock);
-  const quiet = quietPart(power, level);
-  const blocks = blocksIn(power, level);
+  return { blocks: blocksIn(power, level), quiet: quietPart(power, level) };
+}
+
+/** Cycles of dishwashers and washing machines, oldest first. */
+export function machineUses({ blocks, quiet }: Heatings, habit: MachineHabit = {}): MachineUse[] {
+  if (blocks.length === 0) return [];
   const washed = dishwashers(blocks, quiet, habit.dishwasher);
   const used = new Set(washed.flatMap((m) => m.blocks));
-  return [
-    ...washed,
-    ...washingMachines(
-      blocks.filter((b) => !used.has(b)),
-      quiet,
-      habit.washing,
-    ),
-  ].toSorted((a, b) => a.start - b.start);
+  const others = blocks.filter((b) => !used.has(b));
+  return [...washed, ...washingMachines(others, quiet, habit.washing)].toSorted((a, b) => a.start - b.start);
 }

@@ -24,6 +24,7 @@ const leastWatts = 500;
 function pulseAt(power: readonly number[], start: number): Pulse | undefined {
   const before = power[start - 1] ?? Number.NaN;
   if (!((power[start] ?? Number.NaN) - before >= 0.1 * leastWatts)) return undefined;
+  if (!(Math.max(power[start] ?? 0, power[start + 1] ?? 0) - before >= leastWatts)) return undefined;
   for (let minutes = 1; minutes <= longest; minutes += 1) {
     const body = power.slice(start, start + minutes);
     const after = power[start + minutes] ?? Number.NaN;

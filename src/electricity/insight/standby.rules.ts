@@ -96,10 +96,12 @@ export function standbyOf(
   );
   const { perDay, hours } = starts(samples, Math.max(edge, nothing));
 
+  // One level only: either it never stops, or being on is its use, as with a lamp.
+  const oneLevel = busiest <= Math.max(2 * level, level + 3);
   let kind: IdleKind = 'standby';
   if (perDay >= 8 && hours >= 20) kind = 'cycling';
-  else if (on.length === 0 || idleHours < 0.02 * hoursSeen) kind = 'none';
-  else if (busiest <= Math.max(2 * level, level + 3) && onHours >= 0.95 * hoursSeen) kind = 'always-on';
+  else if (oneLevel) kind = on.length > 0 && onHours >= 0.95 * hoursSeen ? 'always-on' : 'none';
+  else if (idleHours < 0.02 * hoursSeen) kind = 'none';
 
   const hoursPerDay = kind === 'none' ? 0 : (idleHours / hoursSeen) * 24;
   const watts = kind === 'none' ? 0 : level;
