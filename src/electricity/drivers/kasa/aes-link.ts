@@ -62,14 +62,17 @@ export class AesLink implements Link {
   async ask(request: string, signal: AbortSignal): Promise<unknown> {
     const first = await this.#try(request, signal);
     const reply = first === over ? await this.#try(request, signal) : first;
-    if (reply === over)
-      throw new LaresError('BAD_REPLY', `${this.#peer.shown} ends every session at once; restart the device`);
+    if (reply === over) throw this.#restless();
     return reply;
   }
 
   close(): void {
     this.#open = undefined;
     this.#peer.close();
+  }
+
+  #restless(): LaresError {
+    return new LaresError('BAD_REPLY', `${this.#peer.shown} ends every session at once; restart the device`);
   }
 
   async #try(request: string, signal: AbortSignal): Promise<Loose | typeof over> {
@@ -112,7 +115,7 @@ export class AesLink implements Link {
       request_time_milis: this.#options.clock.now(),
     });
     const reply = await this.#pass(channel, '/app', request, signal);
-    if (reply === over) return undefined;
+    if (reply === over) throw this.#restless();
     const code = finite(reply['error_code']);
     const token = words(loose(reply['result'])['token'], 256);
     if (code === 0 && token !== undefined && /^[\w.-]+$/.test(token)) return token;

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LaresError } from '#kernel/errors.ts';
@@ -34,6 +34,7 @@ import { finite, parseReply, words } from './json.codec.ts';
 import { builtInLogins } from './model.ts';
 import { hostsOf, parseNetwork } from './networks.rules.ts';
 import { sessionLifeMs } from './session.rules.ts';
+import { sealDiscoveryInfo } from './sim-http.ts';
 import { parseBatch, parseComponents, parseInfo, parseMeter, parseSmart } from './smart.codec.ts';
 
 const bytes = (max: number) => fc.uint8Array({ maxLength: max }).map((a) => Buffer.from(a));
@@ -151,13 +152,17 @@ describe('KLAP', () => {
     );
   });
 
-  test('the counter goes from the largest 32-bit number on to the smallest', () => {
-    const [local, auth] = [randomBytes(16), randomBytes(32)];
-    const session = new KlapSession(local, randomBytes(16), auth);
-    const start = session.seq;
-    expect(session.next()).toBe((start + 1) | 0);
-    const edge = 2 ** 31 - 1;
-    expect(session.open((edge + 1) | 0, session.seal((edge + 1) | 0, 'wrapped'))).toBe('wrapped');
+  test('the counter goes from the largest 32-bit number on to the smallest, and messages go on', () => {
+    // Seeds whose session happens to start 2,530 messages before the end of the counter.
+    const remote = Buffer.alloc(16);
+    remote.writeUInt32BE(3_037_107, 0);
+    const seeds = [Buffer.alloc(16, 1), remote, Buffer.alloc(32, 2)] as const;
+    const [ours, theirs] = [new KlapSession(...seeds), new KlapSession(...seeds)];
+    for (let i = 0; i < 2_530; i += 1) ours.next();
+    expect(ours.seq).toBe(2 ** 31 - 1);
+    const seq = ours.next();
+    expect(seq).toBe(-(2 ** 31));
+    expect(theirs.open(seq, ours.seal(seq, 'wrapped'))).toBe('wrapped');
   });
 
   test('a session is renewed 20 minutes before its end, or at half time when it is short', () => {
@@ -309,6 +314,13 @@ describe('replies', () => {
       mac: '020000000001',
       deviceId: '8006ab',
     });
+  });
+
+  test('a strip that claims a thousand sockets is asked about the first few dozen', () => {
+    const children = Array.from({ length: 1_000 }, (_, i) => ({ id: `s${i}`, state: 1 }));
+    expect(
+      parseSysinfo({ system: { get_sysinfo: { type: 'IOT.SMARTPLUGSWITCH', children } } })?.sockets,
+    ).toHaveLength(64);
   });
 
   test('kinds are read off what the device can do', () => {
@@ -469,6 +481,25 @@ describe('discovery', () => {
     expect(scheme({ encrypt_type: 'TPAP', http_port: 80 })[3]).toBe(
       'Third-Party Compatibility in its app: its firmware speaks only TPAP',
     );
+  });
+
+  test('cameras, hubs and vacuum cleaners answer too, and are passed over', () => {
+    for (const type of ['SMART.IPCAMERA', 'SMART.TAPOHUB', 'SMART.TAPOROBOVACUUM', ''])
+      expect(parseDiscovery(reply({ ...base, device_type: type }), undefined)).toBeUndefined();
+  });
+
+  test('what the open part of a reply leaves out is read from the part that was encrypted for us', () => {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    const hidden = { mac: '02-00-00-00-00-09', mgt_encrypt_schm: { encrypt_type: 'AES', http_port: 80 } };
+    const { mac: _, ...open } = base;
+    const packet = reply({ ...open, encrypt_info: sealDiscoveryInfo(pem, hidden) });
+    expect(parseDiscovery(packet, privateKey)).toMatchObject({ id: '020000000009', way: 'aes' });
+    const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+    expect([parseDiscovery(packet, stranger), parseDiscovery(packet, undefined)]).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 
   test('nothing on the ports makes it throw', () => {

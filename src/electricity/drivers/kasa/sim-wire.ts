@@ -31,7 +31,7 @@ export interface WireOptions<Question> {
 
 const pieceBytes = 7;
 const mergeMs = 20;
-const slowMs = 250;
+const slowMs = 100;
 
 /** A TCP server of a simulated device: cuts questions out of the stream, and spoils the answers as the faults say. */
 export class SimWire<Question> {
