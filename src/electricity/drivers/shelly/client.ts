@@ -1,7 +1,10 @@
 import { LaresError } from '#kernel/errors.ts';
 import { label, parseIdentity, parseJson, record, type Identity } from './codec.ts';
 import { authorization, parseChallenge, type Challenge } from './digest.ts';
-import { HttpLine, type HttpReply } from './http.ts';
+import { HttpLine, type HttpAsk, type HttpReply } from './http.ts';
+
+// A year of ten-minute lines.
+const largestFile = 8 * 1024 * 1024;
 
 export interface Login {
   readonly username: string;
@@ -32,15 +35,24 @@ export class ShellyClient {
 
   /** A path of the first generation: `/status`, `/relay/0?turn=on`. */
   async get(path: string, signal: AbortSignal): Promise<unknown> {
-    const reply = await this.#signed('GET', path, undefined, signal);
+    const reply = await this.#signed({ method: 'GET', path }, signal);
     return parseJson(expectOk(reply, path).text);
+  }
+
+  /** A file of the first generation. Throws UNREACHABLE while another one reads it: it hands out one at a time. */
+  async file(path: string, signal: AbortSignal): Promise<string> {
+    const reply = await this.#signed({ method: 'GET', path, mostBytes: largestFile }, signal);
+    const { text } = expectOk(reply, path);
+    if (text.startsWith('Another file transfer'))
+      throw new LaresError('UNREACHABLE', 'the Shelly hands its history to somebody else at the moment');
+    return text;
   }
 
   /** A method of the later generations. Throws BAD_REPLY with what the device says when it refuses. */
   async call(method: string, params: object, signal: AbortSignal): Promise<unknown> {
     this.#serial = (this.#serial % 1_000_000) + 1;
     const body = JSON.stringify({ id: this.#serial, method, params });
-    const reply = await this.#signed('POST', '/rpc', body, signal);
+    const reply = await this.#signed({ method: 'POST', path: '/rpc', body }, signal);
     // Some firmware sends the refusal with an HTTP error status, some with 200.
     const answer = record(
       parseJson(reply.status === 500 || reply.status === 404 ? reply.text : expectOk(reply, method).text),
@@ -66,17 +78,8 @@ export class ShellyClient {
    * Signs with what the device asked for last. Firmware before 2.0 takes a nonce once and answers the next request
    * with 401 and a new one, later firmware takes it again with a higher count; a second 401 is a wrong password.
    */
-  async #signed(
-    method: 'GET' | 'POST',
-    path: string,
-    body: string | undefined,
-    signal: AbortSignal,
-  ): Promise<HttpReply> {
-    const ask = () =>
-      this.#line.ask(
-        { method, path, headers: this.#proof(method, path), ...(body !== undefined && { body }) },
-        signal,
-      );
+  async #signed(what: HttpAsk, signal: AbortSignal): Promise<HttpReply> {
+    const ask = () => this.#line.ask({ ...what, headers: this.#proof(what.method, what.path) }, signal);
     const reply = await ask();
     if (reply.status !== 401) return reply;
     if (this.#login.password === undefined) throw this.#refused();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LaresError } from '#kernel/errors.ts';
 import { parseIdentity, type Identity } from './codec.ts';
-import { readGen1 } from './gen1.codec.ts';
+import { addLogs, parseLog, readGen1 } from './gen1.codec.ts';
 import { minutes, output, parseBlocks, parseHistory, readGen2 } from './gen2.codec.ts';
 
 const gen1 = (model: string): Identity =>
@@ -93,8 +93,15 @@ describe('first generation', () => {
           export_wh: 653673.7,
         },
         notes: [],
+        memory: { depth: 'logs', paths: ['/emeter/0/em_data.csv'] },
       },
-      { key: 'emeter:1', name: undefined, values: {}, notes: ['it says that its measurement is not valid'] },
+      {
+        key: 'emeter:1',
+        name: undefined,
+        values: {},
+        notes: ['it says that its measurement is not valid'],
+        memory: { depth: 'logs', paths: ['/emeter/1/em_data.csv'] },
+      },
     ]);
   });
 
@@ -138,7 +145,23 @@ describe('first generation', () => {
       name: undefined,
       values: { power_l1_watts: 5, power_l2_watts: 5 },
       notes: ['it says that its measurement is not valid'],
+      memory: { depth: 'logs', paths: [0, 1, 2].map((i) => `/emeter/${i}/em_data.csv`) },
     });
+  });
+
+  it('keeps a log, of which cut and garbled lines are left out', () => {
+    const at = Date.UTC(2026, 8, 3, 12);
+    const log = parseLog(
+      'Date/time UTC,Active energy Wh (1),Returned energy Wh (1),Min V,Max V\n2026-09-03 12:00,100.00,0.00,226.0,232.0\r\n' +
+        '2026-99-03 12:10,1.00,0.00,1,1\n\ngarbage\n2026-09-03 12:10,50.50,25.00,230.0,230.0\n2026-09-03 12:20,5',
+    );
+    expect(log).toEqual([
+      { from: at, to: at + 600_000, wh: 100, exportWh: 0 },
+      { from: at + 600_000, to: at + 1_200_000, wh: 50.5, exportWh: 25 },
+    ]);
+    expect(addLogs([log, log.slice(1)])).toEqual([
+      { from: at + 600_000, to: at + 1_200_000, wh: 101, exportWh: 50 },
+    ]);
   });
 
   it('keeps the one meter of two relays apart from both', () => {
@@ -378,7 +401,7 @@ describe('whatever a network sends', () => {
 
   it('gives finite numbers or nothing, and never throws', () => {
     fc.assert(
-      fc.property(noise, noise, fc.constantFrom(...models), (config, status, identity) => {
+      fc.property(noise, noise, fc.constantFrom(...models), fc.string(), (config, status, identity, text) => {
         const readings = [readGen1(identity, config, status), readGen2(config, status)];
         for (const { channels } of readings)
           for (const { values, notes, key } of channels) {
@@ -386,7 +409,8 @@ describe('whatever a network sends', () => {
             expect(notes.filter((n) => n.length > 800)).toEqual([]);
             expect(key).toMatch(/^[a-z0-9]+:\d{1,3}$/);
           }
-        for (const slot of [...minutes(status), ...parseHistory(status).slots]) {
+        const log = parseLog(`${text}\n2026-01-01 00:${text.slice(0, 2)},1,1,${text}`);
+        for (const slot of [...minutes(status), ...parseHistory(status).slots, ...log]) {
           expect(slot.to).toBeGreaterThan(slot.from);
           expect(Number.isFinite(slot.wh)).toBe(true);
         }

@@ -100,12 +100,13 @@ function firmware(value: unknown): string | undefined {
 /** How a channel is switched. `path` of the first generation: `/relay/0`; `rpc` of the later ones: `Switch`. */
 export type Turning = { readonly path: string } | { readonly rpc: string; readonly id: number };
 
-/** Where a channel keeps its history: `Switch` and its like know three minutes, `EMData` and `EM1Data` weeks. */
-export interface Memory {
-  readonly rpc: string;
-  readonly id: number;
-  readonly depth: 'minutes' | 'weeks';
-}
+/**
+ * Where a channel keeps its history. `minutes`: `Switch` and its like know the last three. `weeks`: `EMData` and
+ * `EM1Data`, minute by minute. `logs`: files of the first generation, one a phase, ten minutes a line.
+ */
+export type Memory =
+  | { readonly depth: 'minutes' | 'weeks'; readonly rpc: string; readonly id: number }
+  | { readonly depth: 'logs'; readonly paths: readonly string[] };
 
 /** One thing behind a Shelly that measures or switches. */
 export interface Channel {

@@ -12,7 +12,7 @@ import {
   type Json,
   type Reading,
 } from './codec.ts';
-import type { Values } from '../../model.ts';
+import type { EnergySlot, Values } from '../../model.ts';
 
 const phases = ['l1', 'l2', 'l3'] as const;
 /** The outputs of the first generation and the path at which they are switched. */
@@ -57,8 +57,11 @@ function emeters(identity: Identity, settings: Json, status: Json): Channel[] {
     name: names[i],
     values: meter['is_valid'] === false ? {} : clamp(meter),
     notes: invalid(meter),
+    memory: { depth: 'logs', paths: [logPath(i)] },
   }));
 }
+
+const logPath = (index: number): string => `/emeter/${index}/em_data.csv`;
 
 const invalid = (meter: Json): string[] =>
   meter['is_valid'] === false ? ['it says that its measurement is not valid'] : [];
@@ -101,6 +104,7 @@ function threePhase(meters: readonly Json[], status: Json): Channel {
       ...Object.assign({}, ...perPhase),
     }),
     notes: [...new Set(meters.flatMap(invalid))],
+    memory: { depth: 'logs', paths: [0, 1, 2].map(logPath) },
   };
 }
 
@@ -159,4 +163,39 @@ function switchPath(identity: Identity, settings: Json, kind: Output, index: num
       ? mode
       : outputs[kind];
   return `/${path}/${index}`;
+}
+
+const usualLineMs = 600_000;
+const logLine = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}),(\d{1,9}(?:\.\d+)?),(\d{1,9}(?:\.\d+)?),/;
+
+/**
+ * `em_data.csv` of an EM or 3EM: instant in UTC, Wh drawn, Wh returned, lowest and highest voltage; oldest first, a
+ * line for every ten minutes. A line that is cut off or garbled is left out.
+ */
+export function parseLog(text: string): EnergySlot[] {
+  const lines = text.split('\n').flatMap((line) => {
+    const found = logLine.exec(line);
+    if (found === null) return [];
+    const [, day, time, wh, back] = found;
+    const from = Date.parse(`${day}T${time}:00Z`);
+    return Number.isNaN(from) ? [] : [{ from, wh: Number(wh), exportWh: Number(back) }];
+  });
+  return lines.map((line, i) => {
+    const gap = (lines[i + 1]?.from ?? Infinity) - line.from;
+    const length = gap > 0 && gap < usualLineMs ? gap : usualLineMs;
+    return { ...line, to: line.from + length };
+  });
+}
+
+/** The logs of the phases as one: only what every phase has. */
+export function addLogs(logs: readonly (readonly EnergySlot[])[]): EnergySlot[] {
+  const [first = [], ...others] = logs;
+  const rest = others.map((log) => new Map(log.map((slot) => [slot.from, slot])));
+  return first.flatMap((slot) => {
+    const same = rest.map((log) => log.get(slot.from));
+    if (same.some((s) => s?.to !== slot.to)) return [];
+    const all = [slot, ...same.filter((s) => s !== undefined)];
+    const add = (key: 'wh' | 'exportWh') => all.reduce((sum, s) => sum + (s[key] ?? 0), 0);
+    return [{ from: slot.from, to: slot.to, wh: add('wh'), exportWh: add('exportWh') }];
+  });
 }

@@ -3,7 +3,7 @@ import { LaresError } from '#kernel/errors.ts';
 import { explained } from '#platform/http-client.ts';
 
 // GetStatus of the largest Shelly is below 10 kB; a page of its history below 60 kB.
-const mostBytes = 512 * 1024;
+const usualBytes = 512 * 1024;
 
 export interface HttpReply {
   readonly status: number;
@@ -17,15 +17,19 @@ export interface HttpAsk {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** A longer reply is refused. */
+  readonly mostBytes?: number;
 }
+
+const idleMs = 90_000;
+// Two connections, so that a switch command never waits for a poll that hangs.
+const keeping = () => new Agent({ keepAlive: true, maxSockets: 2, maxFreeSockets: 1, timeout: idleMs });
 
 /** An HTTP line to one host that stays open between polls: a new connection costs a small device more than the answer. */
 export class HttpLine {
   readonly #host: string;
   readonly #port: number;
-  // Two, so that a switch command never waits for a poll that hangs.
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 2, maxFreeSockets: 1 });
-  #closed = false;
+  #agent = keeping();
 
   /** `host` may carry a port: `192.0.2.7`, `192.0.2.7:8080`. */
   constructor(host: string, port: number) {
@@ -39,20 +43,23 @@ export class HttpLine {
    * Throws UNREACHABLE, TIMEOUT (the signal aborted) or BAD_REPLY.
    */
   async ask(ask: HttpAsk, signal: AbortSignal): Promise<HttpReply> {
-    const first = this.#closed ? 'stale' : await this.#exchange(ask, signal);
-    const reply = first === 'stale' && !this.#closed ? await this.#exchange(ask, signal) : first;
+    const agent = this.#agent;
+    const first = await this.#exchange(ask, signal);
+    const reply = first === 'stale' && agent === this.#agent ? await this.#exchange(ask, signal) : first;
     if (reply === 'stale') throw new LaresError('UNREACHABLE', `${this.#host}: the connection was closed`);
     return reply;
   }
 
+  /** Ends what is under way. The next question opens a new connection. */
   close(): void {
-    this.#closed = true;
-    this.#agent.destroy();
+    const agent = this.#agent;
+    this.#agent = keeping();
+    agent.destroy();
   }
 
   #exchange(ask: HttpAsk, signal: AbortSignal): Promise<HttpReply | 'stale'> {
     return new Promise((resolve, reject) => {
-      const body = ask.body;
+      const { body, mostBytes = usualBytes } = ask;
       let answered = false;
       const sent = request(
         {

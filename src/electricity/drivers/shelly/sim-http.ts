@@ -33,8 +33,9 @@ export interface SimRequest {
 export interface SimReply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as JSON. */
+  /** Sent as JSON; text as it is where `plain`. */
   readonly body: unknown;
+  readonly plain?: true;
 }
 
 const reasons: Readonly<Record<number, string>> = { 200: 'OK', 401: 'Unauthorized', 404: 'Not Found' };
@@ -124,8 +125,8 @@ export class SimHttp {
     if (this.has('hang')) return;
     if (this.has('slow')) await new Promise((resolve) => setTimeout(resolve, slowMs).unref());
     if (this.has('garbage')) return void socket.write(Buffer.from([0, 255, 13, 10, 1, 2, 3, 13, 10, 13, 10]));
-    const reply = this.has('busy') ? { status: 503, body: 'busy' } : this.#answer(request);
-    const json = JSON.stringify(reply.body);
+    const reply: SimReply = this.has('busy') ? { status: 503, body: 'busy' } : this.#answer(request);
+    const json = reply.plain === true ? String(reply.body) : JSON.stringify(reply.body);
     const bytes = this.#frame(reply, this.has('bad-json') ? json.slice(0, Math.ceil(json.length / 2)) : json);
     if (this.has('reset')) {
       socket.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => socket.resetAndDestroy());

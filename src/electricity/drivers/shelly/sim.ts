@@ -208,13 +208,21 @@ export class ShellySim {
         headers: { 'WWW-Authenticate': wanted },
         body: { code: 401, message: 'Unauthorized' },
       };
-    if (this.overrides.has(request.path)) return { status: 200, body: this.overrides.get(request.path) };
+    if (this.overrides.has(request.path)) return this.#override(request.path);
     return this.#gen === 1 ? this.#plain(request) : this.#rpc(request);
+  }
+
+  #override(path: string): SimReply {
+    const body = this.overrides.get(path);
+    return typeof body === 'string' ? { status: 200, plain: true, body } : { status: 200, body };
   }
 
   #plain({ path, query }: SimRequest): SimReply {
     if (path === '/status') return { status: 200, body: this.#status() };
     if (path === '/settings') return { status: 200, body: this.#config() };
+    const log = /^\/emeter\/(\d)\/em_data\.csv$/.exec(path)?.[1];
+    if (log !== undefined && this.#dump === undefined)
+      return { status: 200, plain: true, body: this.#log(Number(log)) };
     const [, kind = '', index = ''] = /^\/(relay|light|white|color)\/(\d)$/.exec(path) ?? [];
     if (kind === '') return { status: 404, body: 'Not Found' };
     const turn = query.get('turn');
@@ -275,6 +283,19 @@ export class ShellySim {
     return minutes
       .filter((minute) => minute.at < running)
       .map((minute) => ({ ...minute, ts: Math.round((minute.at + this.skewMs) / 1000) }));
+  }
+
+  /** The log of a clamp of the first generation: ten minutes a line. */
+  #log(index: number): string {
+    const tens = Map.groupBy(this.#memory(index), ({ ts }) => Math.floor(ts / 600) * 600);
+    const lines = [...tens]
+      .filter(([, of]) => of.length === 10)
+      .map(([ts, of]) => {
+        const wh = (key: 'wh' | 'exportWh') => of.reduce((sum, m) => sum + m[key], 0).toFixed(2);
+        const at = new Date(ts * 1000).toISOString().slice(0, 16).replace('T', ' ');
+        return `${at},${wh('wh')},${wh('exportWh')},${this.volts},${this.volts}\n`;
+      });
+    return `Date/time UTC,Active energy Wh (1),Returned energy Wh (1),Min V,Max V\n${lines.join('')}`;
   }
 
   #records(from: number) {

@@ -270,6 +270,37 @@ describe('memory', () => {
     ]);
   });
 
+  it.each([
+    ['em', 1, [60, -120], 0, 20],
+    ['3em', 0, [60, 30, -120], 15, 20],
+  ] as const)(
+    'reads the log of an %s of the first generation',
+    async (model, channel, watts, wh10, back10) => {
+      const { station, clock } = await pair({ model, power: watts.map((w) => () => w) });
+      const { answers } = await station.poll(soon());
+      await clock.advance(3 * 3_600_000);
+      const from = start + 3_600_000;
+      const slots = (await answers[channel]?.remembers?.energy(from, from + 1_200_000, soon())) ?? [];
+      expect(slots).toEqual(
+        [0, 1].map((i) => ({
+          from: from + i * 600_000,
+          to: from + (i + 1) * 600_000,
+          wh: wh10,
+          exportWh: back10,
+        })),
+      );
+    },
+  );
+
+  it('waits its turn where somebody else reads the log', async () => {
+    const { station, sim } = await pair({ model: 'em' });
+    const { answers } = await station.poll(soon());
+    sim.overrides.set('/emeter/0/em_data.csv', 'Another file transfer is in progress!');
+    await expect(answers[0]?.remembers?.energy(start, start + 1, soon())).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+    });
+  });
+
   it('knows the last three minutes of a plug', async () => {
     const { station, clock } = await pair({ power: () => 60 });
     await clock.advance(600_000);
@@ -372,16 +403,17 @@ describe('a bad line', () => {
     expect(answers[0]?.values.power_watts).toBe(60);
   });
 
-  it('a closed station never opens another connection', async () => {
+  it('closing ends what is under way; what was announced before still switches', async () => {
     const { station, sim } = await pair();
-    await station.poll(soon());
+    const { answers } = await station.poll(soon());
     sim.fault('hang');
     const failed = expect(station.poll(soon())).rejects.toMatchObject({ code: 'UNREACHABLE' });
     while ((sim.asked.get('/rpc') ?? 0) < 3) await new Promise((resolve) => setImmediate(resolve));
     station.close();
     await failed;
-    await expect(station.poll(soon())).rejects.toMatchObject({ code: 'UNREACHABLE' });
-    expect(sim.connections).toBe(1);
+    expect(sim.asked.get('/rpc')).toBe(3);
+    sim.heal('hang');
+    expect(await answers[0]?.switches?.turn(false, soon())).toBe(false);
   });
 
   it('says what the device says when it refuses', async () => {

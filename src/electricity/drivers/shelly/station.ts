@@ -12,7 +12,7 @@ import {
   type Reading,
   type Turning,
 } from './codec.ts';
-import { readGen1 } from './gen1.codec.ts';
+import { addLogs, parseLog, readGen1 } from './gen1.codec.ts';
 import { minutes, parseBlocks, parseHistory, readGen2, type Block } from './gen2.codec.ts';
 
 export interface StationOptions {
@@ -167,22 +167,28 @@ export class ShellyStation implements Station {
     };
   }
 
-  #remembers({ rpc, id, depth }: Memory): Remembers {
+  #remembers(memory: Memory): Remembers {
     return {
       energy: async (from, to, signal) => {
         const ahead = this.#aheadMs;
         if (ahead === undefined) return [];
-        const slots =
-          depth === 'weeks'
-            ? await this.#history(rpc, id, from + ahead, to + ahead, signal)
-            : minutes(await this.#client.call(`${rpc}.GetStatus`, { id }, signal));
-        return within(
-          slots.map((slot) => ({ ...slot, from: slot.from - ahead, to: slot.to - ahead })),
-          from,
-          to,
-        );
+        const slots = await this.#recall(memory, from + ahead, to + ahead, signal);
+        const ours = slots.map((slot) => ({ ...slot, from: slot.from - ahead, to: slot.to - ahead }));
+        return within(ours, from, to);
       },
     };
+  }
+
+  async #recall(memory: Memory, from: number, to: number, signal: AbortSignal): Promise<EnergySlot[]> {
+    if (memory.depth === 'logs') {
+      const logs: EnergySlot[][] = [];
+      for (const path of memory.paths) logs.push(parseLog(await this.#client.file(path, signal)));
+      return addLogs(logs);
+    }
+    const { depth, rpc, id } = memory;
+    return depth === 'weeks'
+      ? this.#history(rpc, id, from, to, signal)
+      : minutes(await this.#client.call(`${rpc}.GetStatus`, { id }, signal));
   }
 
   /** `from` and `to` in epoch ms of the device. Asks only for stretches that it has, page by page. */
