@@ -113,7 +113,7 @@ export const config = z
     ...networkSettings,
     devices: z.array(device).default([]).meta({
       title: 'Devices',
-      description: '`lares tuya wizard` and `lares tuya import` fill this in',
+      description: '`lares tuya wizard` and `lares tuya import devices.json` fill this in',
       reload: 'live',
     }),
     discovery: z

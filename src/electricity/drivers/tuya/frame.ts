@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { LaresError } from '#kernel/errors.ts';
 import { decryptGcm, encryptGcm, hmacSha256, sameBytes } from './cipher.ts';
-import type { Message } from './model.ts';
+import { commands, type Message } from './model.ts';
 
 const prefix55 = 0x000055aa;
 const suffix55 = 0x0000aa55;
@@ -52,7 +52,7 @@ export function pack66(frame: Frame, key: Buffer, iv: Buffer = randomBytes(12)):
   return Buffer.concat([head, iv, ciphertext, tag, suffix]);
 }
 
-export const is66 = (frame: Buffer): boolean => frame.readUInt32BE(0) === prefix66;
+export const is66 = (frame: Buffer): boolean => frame.length >= 4 && frame.readUInt32BE(0) === prefix66;
 
 /** How a 55AA frame is checked and whether its body is made of AES blocks; both depend on the version. */
 export interface Reading55 {
@@ -89,12 +89,13 @@ export function unpack66(frame: Buffer, key: Buffer, fromDevice: boolean): Messa
   if (end < 30 || frame.readUInt32BE(0) !== prefix66) throw bad('is too short');
   if (frame.readUInt32BE(frame.length - 4) !== suffix66) throw bad('has a wrong end');
   const clear = opened(frame, end, key);
-  // A nonce of the session may begin with zeros too, but then the length tells.
-  const session = clear.length === 48;
-  const hasRetcode = fromDevice && !session && retcodeInFront(clear, 0, clear.length, false);
+  const command = frame.readUInt32BE(10);
+  // A nonce may begin with zeros too, but then the length tells.
+  const bareNonce = command === commands.sessionAnswer && clear.length === 48;
+  const hasRetcode = fromDevice && !bareNonce && retcodeInFront(clear, 0, clear.length, false);
   return {
     sequence: frame.readUInt32BE(6),
-    command: frame.readUInt32BE(10),
+    command,
     retcode: hasRetcode ? clear.readUInt32BE(0) : undefined,
     body: hasRetcode ? clear.subarray(4) : clear,
   };
