@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { loadConfig, type Loaded, type LoadOptions } from '#config/load.ts';
+import type { Edit } from '#config/edit.ts';
 import { Secrets } from '#config/secrets.ts';
 import { editConfig } from '#config/write.ts';
 import { Bus } from '#kernel/bus.ts';
@@ -77,8 +78,14 @@ function loadOptions(file: string, env: Env): LoadOptions {
 const defaults = (env: Env): HouseConfig =>
   loadConfig(houseConfig, { file: 'lares.yaml', text: '', env, bindings: envBindings }).config;
 
+/** What commands of ours may do besides asking: change lares.yaml after the same check that the service makes. */
+export interface EditingHouse extends ActingHouse<HouseConfig> {
+  edit(edits: readonly Edit[]): void;
+  addMac(index: number, mac: string): Promise<void>;
+}
+
 /** What commands share: settings, database, the running service, and how to print. */
-export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSignal) {
+export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSignal): EditingHouse {
   const log = new Logger({ level: 'warn', write: (line) => process.stderr.write(`${line}\n`) });
   let loaded: Loaded<HouseConfig> | undefined;
   const configFile = () => findConfig(options(), env);
@@ -106,7 +113,12 @@ export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSi
     const code = said?.code !== undefined && said.code in codes ? (said.code as Code) : 'BAD_REPLY';
     throw new LaresError(code, said?.message ?? `HTTP ${reply.status}`);
   };
-  const house: ActingHouse<HouseConfig> & { addMac(index: number, mac: string): Promise<void> } = {
+  const edit = (edits: readonly Edit[]): void => {
+    const file = configFile();
+    if (file === undefined) throw new LaresError('CONFIG_UNREADABLE', 'there is no lares.yaml to write to');
+    editConfig(houseConfig, loadOptions(file, env), edits);
+  };
+  const house: EditingHouse = {
     config,
     configFile,
     dataDir: () => dataDirOf(options(), env),
@@ -142,14 +154,11 @@ export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSi
       if (options().json !== true && process.stderr.isTTY) process.stderr.write(`${text}\n`);
     },
     signal,
+    edit,
     addMac: async (index, mac) => {
-      const file = configFile();
       const people = (await config()).presence.people;
-      if (file === undefined) throw new LaresError('CONFIG_UNREADABLE', 'there is no lares.yaml to write to');
       const macs = [...(people[index]?.wifi_macs ?? []), mac];
-      editConfig(houseConfig, loadOptions(file, env), [
-        { path: ['presence', 'people', index, 'wifi_macs'], value: macs },
-      ]);
+      edit([{ path: ['presence', 'people', index, 'wifi_macs'], value: macs }]);
     },
   };
   return house;

@@ -1,9 +1,11 @@
+import path from 'node:path';
 import type { Command } from 'commander';
 import { electricityCommands } from '#electricity/cli.ts';
 import { foundText } from '#electricity/cli.render.ts';
 import { electricityConfig, type ElectricityConfig } from '#electricity/config.ts';
 import { drivers, type DriverKind } from '#electricity/drivers/index.ts';
 import type { Found } from '#electricity/model.ts';
+import { whatIfCommand } from '#electricity/money/cli.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { cliHouse, GlobalOptions } from './context.ts';
 import { settingsOf } from './electricity.ts';
@@ -58,6 +60,7 @@ export function electricityProgram(program: Command, house: House, about: Electr
       discover(house, { ...command.optsWithGlobals<DiscoverOptions>(), ...options }),
     );
   electricityCommands(electricity, house);
+  whatIfCommand(electricity, house, () => path.dirname(path.resolve(house.configFile() ?? 'lares.yaml')));
 }
 
 const run = (about: ElectricityProgram) =>

@@ -2,11 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Bus } from '#kernel/bus.ts';
 import type { Clock } from '#kernel/driver.ts';
 import { reason } from '#kernel/errors.ts';
+import type { Reading } from '#kernel/reading.ts';
 import type { ElectricityConfig } from '#electricity/config.ts';
 import type { BrokerSettings, DriverParts } from '#electricity/driver.ts';
 import { drivers, type DriverKind } from '#electricity/drivers/index.ts';
 import { Ledger } from '#electricity/energy/ledger.ts';
+import { Insight } from '#electricity/insight/service.ts';
 import type { Announcement, ElectricitySignal } from '#electricity/model.ts';
+import { cheapestWindow, type Window } from '#electricity/money/window.rules.ts';
 import { Prices } from '#electricity/money/prices.ts';
 import { Spending } from '#electricity/money/spending.ts';
 import { ElectricityService } from '#electricity/service.ts';
@@ -35,6 +38,7 @@ export interface ElectricityParts {
 }
 
 const minuteMs = 60_000;
+const hourMs = 3_600_000;
 // A device is asked for what it remembers at most this often; its flash and its patience are small.
 const askAgainMs = 600_000;
 const rememberLimitMs = 30_000;
@@ -44,11 +48,17 @@ export class Electricity {
   readonly service: ElectricityService;
   readonly ledger: Ledger;
   readonly spending: Spending;
-  readonly prices: Prices;
+  readonly insight: Insight;
   readonly #parts: ElectricityParts;
   readonly #running = new Map<DriverKind, unknown>();
   readonly #asked = new Map<string, number>();
   #config: ElectricityConfig;
+  #prices: Prices;
+  #pricing = new AbortController();
+  /** Mean of what the house drew since the last full minute. */
+  #minute = { sum: 0, count: 0 };
+  #nobodyHomeSince: number | undefined;
+  #hourAt = 0;
 
   constructor(config: ElectricityConfig, parts: ElectricityParts) {
     const { clock, log, bus, store, timeZone } = parts;
@@ -61,19 +71,11 @@ export class Electricity {
       timeZone: () => timeZone,
       retentionYears: () => this.#config.retention_years,
     });
-    this.prices = new Prices({
-      settings: config.tariff,
-      clock,
-      log: log.child('prices'),
-      random: Math.random,
-      state: store.state,
-      timeZone,
-      folder: parts.folder,
-    });
+    this.#prices = this.#makePrices();
     this.spending = new Spending({
       book: this.ledger,
-      tariff: () => this.prices.tariff(),
-      carbon: () => this.prices.carbon(),
+      tariff: () => this.#prices.tariff(),
+      carbon: () => this.#prices.carbon(),
       timeZone: () => timeZone,
       devices: () =>
         this.service
@@ -98,7 +100,18 @@ export class Electricity {
         carbonAt: (at) => this.spending.carbonAt(at),
         costToday: (id) => this.spending.costToday(id),
       },
-      baseLoadWatts: () => undefined,
+      baseLoadWatts: () => this.insight.baseLoadWatts(),
+    });
+    this.insight = new Insight({
+      log: log.child('insight'),
+      book: this.ledger,
+      readings: store.readings,
+      state: store.state,
+      devices: () => this.service.watched(),
+      emit: (event) => void store.journal.append(event),
+      timeZone: () => timeZone,
+      pricePerKwh: () => this.spending.priceAt(clock.now()),
+      houseSeries: `${config.prefix}.house.power_watts`,
     });
   }
 
@@ -106,12 +119,31 @@ export class Electricity {
   async start(): Promise<void> {
     await this.ledger.load();
     await this.service.start();
+    await this.insight.start(this.#parts.clock.now());
     this.configure(this.#config);
+  }
+
+  /** The readings of one tick. */
+  read(at: number): Reading[] {
+    const readings = this.service.readings(at);
+    const house = readings.find((r) => r.series === `${this.#config.prefix}.house.power_watts`);
+    if (house !== undefined)
+      this.#minute = { sum: this.#minute.sum + house.value, count: this.#minute.count + 1 };
+    return readings;
+  }
+
+  /** When a constant load of `durationMs` costs least within `withinMs` from now; undefined where prices are missing. */
+  cheapest(durationMs: number, withinMs: number): Window | undefined {
+    const tariff = this.#prices.tariff();
+    const now = this.#parts.clock.now();
+    return tariff === undefined ? undefined : cheapestWindow(tariff, now, now + withinMs, durationMs);
   }
 
   /** Starts, restarts and stops sources as the settings ask, and only those whose settings changed. */
   configure(config: ElectricityConfig): void {
+    const before = this.#config;
     this.#config = config;
+    if (!isDeepStrictEqual(before.tariff, config.tariff)) this.#reprice();
     this.service.configure(config);
     for (const kind of Object.keys(drivers) as DriverKind[]) {
       const settings = settingsOf(kind, config);
@@ -125,27 +157,64 @@ export class Electricity {
     }
   }
 
-  /** Every minute: writes energy down, adds up money, heals gaps. Until the signal aborts. */
+  /** Every minute: writes energy down, adds up money, heals gaps, looks at habits. Until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#parts;
-    const prices = this.prices.run(signal);
+    signal.addEventListener('abort', () => this.#pricing.abort(), { once: true });
+    void this.#prices.run(this.#pricing.signal);
     while (!signal.aborted) {
       try {
         await this.ledger.flush();
         await this.spending.refresh(clock.now());
+        await this.#reflect();
         await this.#heal(signal);
       } catch (error) {
         log.error(`electricity error: ${reason(error)}`, { error });
       }
       await clock.sleep(minuteMs - (clock.now() % minuteMs), signal);
     }
-    await prices;
   }
 
   /** Writes everything down. The sources must be stopped before. */
   async stop(): Promise<void> {
     await this.ledger.flush();
+    await this.insight.save(this.#parts.clock.now());
     await this.service.stop();
+  }
+
+  #makePrices(): Prices {
+    const { clock, log, store, timeZone, folder } = this.#parts;
+    return new Prices({
+      settings: this.#config.tariff,
+      clock,
+      log: log.child('prices'),
+      random: Math.random,
+      state: store.state,
+      timeZone,
+      folder,
+    });
+  }
+
+  #reprice(): void {
+    if (this.#pricing.signal.aborted) return;
+    this.#pricing.abort();
+    this.#pricing = new AbortController();
+    this.#prices = this.#makePrices();
+    void this.#prices.run(this.#pricing.signal);
+  }
+
+  /** What the last minute and hour say about the habits of the house. */
+  async #reflect(): Promise<void> {
+    const now = this.#parts.clock.now();
+    const { sum, count } = this.#minute;
+    this.#minute = { sum: 0, count: 0 };
+    const someone = this.#parts.anyoneHome();
+    this.#nobodyHomeSince = someone === false ? (this.#nobodyHomeSince ?? now) : undefined;
+    const home = this.#nobodyHomeSince === undefined ? {} : { nobodyHomeSince: this.#nobodyHomeSince };
+    await this.insight.minute(now, count === 0 ? undefined : sum / count, home);
+    if (now - this.#hourAt < hourMs) return;
+    this.#hourAt = now;
+    await this.insight.hourly(now);
   }
 
   #run(kind: DriverKind, settings: unknown): void {
@@ -161,7 +230,7 @@ export class Electricity {
   #take(kind: DriverKind, signal: ElectricitySignal): void {
     this.service.take(kind, signal);
     if (signal.kind === 'measured' && signal.values.unit_price !== undefined)
-      void this.prices.meterShows(signal.id, signal.at, signal.values);
+      void this.#prices.meterShows(signal.id, signal.at, signal.values);
   }
 
   /** Asks devices that answer again what they used in the meantime. One after the other, and none for long. */

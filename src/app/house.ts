@@ -208,7 +208,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
         read: () =>
           presenceReadings(presence.view(), config.presence.metrics.prefix, config.presence.metrics.extras),
       },
-      { name: 'electricity', read: (at) => electricity.service.readings(at) },
+      { name: 'electricity', read: (at) => electricity.read(at) },
     ],
     sinks,
     clock,
@@ -264,7 +264,8 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
         readings: store.readings,
         journal: store.journal,
         prefix: () => config.electricity.prefix,
-        insight: async () => ({}),
+        insight: () => electricity.insight.report(clock.now()),
+        cheapest: (durationMs, withinMs) => electricity.cheapest(durationMs, withinMs),
       }),
       events: {
         list: (query) => store.journal.list(query),

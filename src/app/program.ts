@@ -6,6 +6,9 @@ import { demoCommand } from './demo.ts';
 import { cliHouse, envFilesOf, findConfig, type GlobalOptions } from './context.ts';
 import { envBindings, houseConfig } from './config.ts';
 import { electricityProgram } from './electricity-cli.ts';
+import { drivers } from '#electricity/drivers/index.ts';
+import { tuyaCommands } from '#electricity/drivers/tuya/cli.ts';
+import { askPerson } from './ask.ts';
 import { graphiteCommands } from '#metrics/cli.ts';
 import { doctorCommand } from '#ops/cli.ts';
 import { maintenanceCommand } from '#ops/maintenance.ts';
@@ -55,6 +58,13 @@ export const buildProgram: BuildProgram = (env, signal) => {
     });
   presenceProgram(program, house, { env, version, options });
   electricityProgram(program, house, { env, version, options });
+  tuyaCommands(program, house, {
+    settings: async () =>
+      (house.configFile() === undefined ? undefined : (await house.config()).electricity.tuya) ??
+      drivers.tuya.config.parse({}),
+    edit: (edits) => house.edit(edits),
+    ask: askPerson,
+  });
   graphiteCommands(program, house);
   tadoCommands(program, house);
   doctorCommand(program, house);

@@ -1,5 +1,6 @@
 import { localTime, table } from '#platform/table.ts';
 import type { CostBody, ElectricDeviceBody, ElectricityBody, EnergyBody } from './http.ts';
+import type { InsightBody } from './insight.http.ts';
 import type { Found } from './model.ts';
 
 const watts = (value: number | undefined | null) =>
@@ -111,6 +112,51 @@ export function historyText(body: HistoryBody, timeZone: string | undefined, col
     `${left}${' '.repeat(Math.max(1, columns - left.length - right.length))}${right}`,
     `mean ${mean.toFixed(1)}, least ${least.toFixed(1)}, most ${most.toFixed(1)}`,
   ].join('\n');
+}
+
+/** `lares electricity standby`: what costs money while nobody uses it, dearest first. */
+export function standbyText({ standby, base_load }: InsightBody): string {
+  const known = standby.filter((s) => s.kind !== 'none');
+  const rows = known.map((s) => [
+    s.name,
+    `${s.watts.toFixed(1)} W`,
+    `${s.hours_per_day.toFixed(0)} h a day`,
+    `${s.kwh_per_year.toFixed(0)} kWh`,
+    s.cost_per_year === null ? '' : s.cost_per_year.toFixed(2),
+    s.note,
+  ]);
+  const base =
+    base_load === null
+      ? 'The base load is known after the first whole night.'
+      : `Base load ${base_load.watts} W (${base_load.kwh_per_year} kWh a year) over ${base_load.nights} nights; ${base_load.unexplained_watts} W of it no known device explains.`;
+  const list =
+    known.length === 0
+      ? 'No device has a day of history yet.'
+      : table(['DEVICE', 'IDLE', 'FOR', 'A YEAR', 'COST', ''], rows);
+  return `${list}\n\n${base}`;
+}
+
+/** `lares electricity insight`: what is out of the ordinary, and which appliances ran. */
+export function insightText({ anomalies, appliances }: InsightBody, timeZone: string | undefined): string {
+  const odd =
+    anomalies.length === 0
+      ? 'Nothing is out of the ordinary.'
+      : anomalies
+          .flatMap((a) => [
+            `${a.severity}: ${a.text} (since ${localTime(Date.parse(a.since), timeZone)})`,
+            ...a.evidence.map((e) => `    ${e.source}: ${e.text}`),
+          ])
+          .join('\n');
+  if (appliances.length === 0) return odd;
+  const rows = appliances.map((a) => [
+    localTime(Date.parse(a.from), timeZone),
+    a.appliance.replaceAll('_', ' '),
+    `${Math.round((Date.parse(a.to) - Date.parse(a.from)) / 60_000)} min`,
+    kwh(a.kwh),
+    `${Math.round(a.confidence * 100)} %`,
+    a.text,
+  ]);
+  return `${odd}\n\n${table(['WHEN', 'APPLIANCE', 'FOR', 'USED', 'SURE', 'BECAUSE'], rows)}`;
 }
 
 const knownHow = {

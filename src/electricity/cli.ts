@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { LaresError } from '#kernel/errors.ts';
 import type { ActingHouse } from '#platform/command.ts';
+import { localTime } from '#platform/table.ts';
 import { parseInstant } from '#platform/wire.ts';
-import { costText, devicesText, energyText, historyText } from './cli.render.ts';
-import type { CostBody, ElectricDeviceBody, ElectricityBody, EnergyBody } from './http.ts';
+import { costText, devicesText, energyText, historyText, insightText, standbyText } from './cli.render.ts';
+import type { InsightBody } from './insight.http.ts';
+import type { CheapestBody, CostBody, ElectricDeviceBody, ElectricityBody, EnergyBody } from './http.ts';
 
 export type ElectricityHouse = ActingHouse<{ readonly home: { readonly time_zone?: string | undefined } }>;
 
@@ -108,6 +110,38 @@ export function electricityCommands(electricity: Command, house: ElectricityHous
     const timeZone = await zone(house);
     house.print(body, () => costText(body, timeZone));
   });
+
+  electricity
+    .command('standby')
+    .description('what devices draw while nobody uses them, in money per year')
+    .action(async () => {
+      const body = await get<InsightBody>('/api/electricity/insight');
+      house.print({ standby: body.standby, base_load: body.base_load }, () => standbyText(body));
+    });
+
+  electricity
+    .command('insight')
+    .description('what is out of the ordinary and why, and which appliances ran')
+    .action(async () => {
+      const body = await get<InsightBody>('/api/electricity/insight');
+      const timeZone = await zone(house);
+      house.print(body, () => insightText(body, timeZone));
+    });
+
+  electricity
+    .command('cheapest <minutes>')
+    .description('when something that runs for so long costs least')
+    .option('--within <hours>', 'how far ahead to look', '24')
+    .action(async (minutes: string, { within }: { within: string }) => {
+      const body = await get<CheapestBody>('/api/electricity/cheapest', { minutes, within_hours: within });
+      const timeZone = await zone(house);
+      house.print(
+        body,
+        () =>
+          `${localTime(Date.parse(body.from), timeZone)} to ${localTime(Date.parse(body.to), timeZone)}, ` +
+          `${body.price_per_kwh.toFixed(4)} ${body.currency ?? ''} per kWh`,
+      );
+    });
 
   electricity
     .command('show <device>')

@@ -53,6 +53,19 @@ const deviceSettings = z
       description: 'With false Lares never switches it: for a freezer, a server, medical equipment',
       reload: 'live',
     }),
+    on_at_most_minutes: z
+      .number()
+      .min(1)
+      .max(100_000)
+      .optional()
+      .meta({
+        title: 'On at most',
+        description:
+          'Longer than this it has been left on: for an iron, a hob. Learned from its habits unless set',
+        unit: 'min',
+        reload: 'live',
+        examples: [45],
+      }),
     ignore: z.boolean().default(false).meta({
       title: 'Ignore',
       description: 'With true it is neither shown nor recorded',

@@ -14,7 +14,10 @@ import {
 } from '#platform/wire.ts';
 import type { ChartPoint } from '#store/model.ts';
 import type { PeriodEnergy, Totals } from './energy/model.ts';
+import { insightBody, toInsightBody } from './insight.http.ts';
+import type { InsightReport } from './insight/service.ts';
 import type { Cost } from './money/model.ts';
+import type { Window } from './money/window.rules.ts';
 import { quantities, type Quantity } from './model.ts';
 import type { Switched } from './service.ts';
 import type { DeviceView, ElectricityView } from './view.model.ts';
@@ -40,7 +43,9 @@ export interface ElectricityPort {
   /** Per local day, of one device or of everything. Throws USAGE where there is no tariff. */
   costs(device: string | undefined, from: number, to: number): Promise<readonly DayCost[]>;
   /** What stands out: standby, base load, anomalies, appliance events. */
-  insight(): Promise<unknown>;
+  insight(): Promise<InsightReport>;
+  /** When a constant load costs least; undefined without a tariff, or where prices are missing. All ms. */
+  cheapest(durationMs: number, withinMs: number): Window | undefined;
   events(device: string, limit: number): Promise<readonly HouseEvent[]>;
   turn(name: string, on: boolean, actor: string, why: string, signal: AbortSignal): Promise<Switched>;
   onChange(listener: () => void): () => void;
@@ -201,6 +206,14 @@ export const switchedBody = z.object({
   event: z.string(),
 });
 
+export const cheapestBody = z.object({
+  from: instant,
+  to: instant,
+  price_per_kwh: z.number(),
+  currency: z.string().nullable(),
+});
+export type CheapestBody = z.infer<typeof cheapestBody>;
+
 const dayMs = 86_400_000;
 const longestSpanMs = 400 * dayMs;
 const switchLimitMs = 10_000;
@@ -356,10 +369,39 @@ export function electricityRoutes(
         schema: {
           tags,
           summary: 'Standby, base load, appliance events and what is out of the ordinary',
-          response: { 200: z.unknown() },
+          response: { 200: insightBody },
         },
       },
-      () => port.insight(),
+      async () => toInsightBody(await port.insight()),
+    );
+    app.get(
+      '/api/electricity/cheapest',
+      {
+        schema: {
+          tags,
+          summary:
+            'When something that runs for so many minutes costs least, within the hours that are asked for',
+          querystring: z.object({
+            minutes: z.coerce.number().int().min(1).max(1440),
+            within_hours: z.coerce.number().min(1).max(48).default(24),
+          }),
+          response: { 200: cheapestBody, ...errors },
+        },
+      },
+      ({ query }) => {
+        const found = port.cheapest(query.minutes * 60_000, query.within_hours * 3_600_000);
+        if (found === undefined)
+          throw new LaresError(
+            'NOT_FOUND',
+            'no stretch of that length is priced throughout; see: lares electricity cost',
+          );
+        return {
+          from: iso(found.from),
+          to: iso(found.to),
+          price_per_kwh: found.perKwh,
+          currency: port.view().house.currency ?? null,
+        };
+      },
     );
     app.post(
       '/api/electricity/devices/:name/switch',

@@ -1,6 +1,8 @@
 import type { Journal, ReadingLog } from '#store/model.ts';
 import { houseId, type Period, type PeriodEnergy } from './energy/model.ts';
 import type { ElectricityPort } from './http.ts';
+import type { InsightReport } from './insight/service.ts';
+import type { Window } from './money/window.rules.ts';
 import type { Spent } from './money/spending.ts';
 import type { ElectricityService } from './service.ts';
 
@@ -11,12 +13,13 @@ interface Parts {
   readonly readings: Pick<ReadingLog, 'chart'>;
   readonly journal: Pick<Journal, 'list'>;
   readonly prefix: () => string;
-  readonly insight: () => Promise<unknown>;
+  readonly insight: () => Promise<InsightReport>;
+  readonly cheapest: (durationMs: number, withinMs: number) => Window | undefined;
 }
 
 /** Electricity as the HTTP routes need it. */
 export function electricityPort(parts: Parts): ElectricityPort {
-  const { service, ledger, spending, readings, journal, prefix, insight } = parts;
+  const { service, ledger, spending, readings, journal, prefix, insight, cheapest } = parts;
   return {
     view: () => service.view(),
     find: (name) => service.find(name),
@@ -31,6 +34,7 @@ export function electricityPort(parts: Parts): ElectricityPort {
       });
     },
     insight,
+    cheapest,
     events: (device, limit) => journal.list({ subject: `device:${device}`, limit, order: 'desc' }),
     turn: (name, on, actor, why, signal) => service.turn(name, on, actor, why, signal),
     onChange: (listener) => service.onChange(listener),

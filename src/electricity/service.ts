@@ -17,6 +17,7 @@ import {
   type Quantity,
   type Values,
 } from './model.ts';
+import type { Watched } from './insight/service.ts';
 import { assignPath, type Names } from './naming.rules.ts';
 import { isMeant, overridden } from './override.rules.ts';
 import type { Control, DeviceView, ElectricityView, HouseView } from './view.model.ts';
@@ -160,6 +161,22 @@ export class ElectricityService {
       const { device, remembers } = known.announcement;
       return remembers === undefined || !fresh(known, now) ? [] : [{ id: device.id, remembers }];
     });
+  }
+
+  /** Devices as insight looks at them; gas and the meter of the house are no appliances. */
+  watched(): Watched[] {
+    const { prefix, devices: settings } = this.#config;
+    const { basis, parts } = this.#composition;
+    const meters = basis === 'meter' ? parts : [];
+    return this.view()
+      .devices.filter(({ device }) => device.medium !== 'gas' && !meters.includes(device.id))
+      .map(({ device, path, values }) => ({
+        id: device.id,
+        name: device.name,
+        watts: values.power_watts,
+        series: `${prefix}.${path}.power_watts`,
+        limitMin: settings.find((s) => isMeant(device, s.device))?.on_at_most_minutes,
+      }));
   }
 
   /**

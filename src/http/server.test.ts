@@ -504,6 +504,7 @@ describe('the description of the API', () => {
     const document = (await openApi()) as { paths: Record<string, unknown> };
     expect(Object.keys(document.paths).toSorted()).toEqual([
       '/api/electricity',
+      '/api/electricity/cheapest',
       '/api/electricity/cost',
       '/api/electricity/devices/{name}',
       '/api/electricity/devices/{name}/switch',

@@ -72,8 +72,13 @@ export class SimElectricity implements ElectricityPort {
     return [{ path: 'house', from, to, wh: 3500, ...cost }];
   }
 
-  async insight(): Promise<unknown> {
-    return { standby: [] };
+  async insight() {
+    return { at: this.#now(), standby: [], baseLoad: undefined, anomalies: [], appliances: [] };
+  }
+
+  cheapest(durationMs: number) {
+    const from = this.#now() + 3_600_000;
+    return { from, to: from + durationMs, perKwh: -0.02 };
   }
 
   async events() {
