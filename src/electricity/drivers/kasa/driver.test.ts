@@ -236,6 +236,22 @@ describe('switching', () => {
     expect(sim.meters.some((m) => m.on)).toBe(false);
   });
 
+  test.each(['KP115', 'P110'] as const)(
+    'a %s whose relay is stuck is reported as it is, and one that refuses says so',
+    async (model) => {
+      const sim = await device({ model });
+      const { poll } = watch(sim, { clock: systemClock });
+      const answer = last(await poll());
+      sim.fault('stuck');
+      expect(await answer.switches?.turn(false, signal())).toBe(true);
+      sim.fault('locked');
+      await expect(answer.switches?.turn(false, signal())).rejects.toMatchObject({
+        code: 'BAD_REPLY',
+        message: expect.stringMatching(/^127\.0\.0\.1 refuses to be switched \(its error -\d+\)$/),
+      });
+    },
+  );
+
   test('polls, switching and recollection at the same time take turns', async () => {
     const sim = await device({ model: 'KP115', way: 'klap2', since: start - day });
     const { poll } = watch(sim);
@@ -347,6 +363,88 @@ describe('finding out how to ask', () => {
     });
     await poll();
     expect(visits).toBe(0);
+  });
+});
+
+describe('recorded replies', () => {
+  const sysinfo = {
+    alias: 'Recorded',
+    deviceId: '8006',
+    mac: '02:00:00:00:00:07',
+    model: 'HS110(EU)',
+    mic_type: 'IOT.SMARTPLUGSWITCH',
+    feature: 'TIM:ENE',
+    relay_state: 0,
+    err_code: 0,
+  };
+  const info = {
+    device_id: '8022',
+    device_on: true,
+    mac: '02-00-00-00-00-08',
+    model: 'P110',
+    nickname: 'UmVjb3JkZWQ=',
+    type: 'SMART.TAPOPLUG',
+  };
+  const component_nego = { component_list: [{ id: 'energy_monitoring' }] };
+  const child = { device_id: '802200', device_on: false, nickname: 'U29ja2V0' };
+
+  test.each<[string, object, SimWay, object[]]>([
+    [
+      'a meter',
+      { system: { get_sysinfo: sysinfo }, emeter: { get_realtime: { power_mw: 1_500, err_code: 0 } } },
+      'xor',
+      [{ power_watts: 1.5, is_on: 0 }],
+    ],
+    [
+      'a meter that is none after all',
+      { system: { get_sysinfo: sysinfo }, emeter: { err_code: -1, err_msg: 'module not support' } },
+      'klap1',
+      [{ is_on: 0 }],
+    ],
+    [
+      'a member that is missing',
+      { system: { get_sysinfo: sysinfo }, emeter: { get_daystat: {} } },
+      'klap2',
+      [{ is_on: 0 }],
+    ],
+    [
+      'a plug with methods that fail',
+      {
+        get_device_info: info,
+        component_nego,
+        get_energy_usage: -1001,
+        get_current_power: { current_power: 7 },
+      },
+      'klap2',
+      [{ power_watts: 7, is_on: 1 }],
+    ],
+    [
+      'a plug that lists no components',
+      { get_device_info: info, get_energy_usage: { current_power: 900, month_energy: 5 } },
+      'aes',
+      [{ power_watts: 0.9, energy_wh: 5, is_on: 1 }],
+    ],
+    [
+      'a strip',
+      {
+        get_device_info: { ...info, device_on: undefined },
+        component_nego: { component_list: [{ id: 'energy_monitoring' }, { id: 'child_device' }] },
+        get_child_device_list: { child_device_list: [child], sum: 1, start_index: 0 },
+        child_devices: {
+          '802200': { get_emeter_data: { power_mw: 2_000, voltage_mv: 230_000, current_ma: 9 } },
+        },
+      },
+      'klap2',
+      [
+        { power_watts: 2, voltage_volts: 230, current_amps: 0.009, is_on: 0 },
+        { power_watts: 2, voltage_volts: 230, current_amps: 0.009, is_on: 0 },
+      ],
+    ],
+  ])('of %s are played and read, at the first poll and at later ones', async (_, fixture, way, expected) => {
+    const sim = await new KasaSim({ fixture, way }).listen();
+    closers.push(() => sim.close());
+    const { poll } = watch(sim);
+    expect([values(await poll()), values(await poll())]).toEqual([expected, expected]);
   });
 });
 

@@ -6,7 +6,7 @@ import { search, type Heard } from './discovery.ts';
 import { macDigits, macText } from './iot.codec.ts';
 import type { KasaTarget, Login } from './model.ts';
 import { parseNetwork } from './networks.rules.ts';
-import { KasaStation } from './station.ts';
+import { KasaStation, type WayMemory } from './station.ts';
 
 const loginSettings = {
   username: z
@@ -130,6 +130,15 @@ function settingsOf(entry: DeviceConfig, config: KasaConfig): Omit<KasaTarget, '
   };
 }
 
+// The fleet makes a new station after a hang; what the one before found out about its target stays with the target.
+const memories = new WeakMap<KasaTarget, WayMemory>();
+
+function memoryOf(target: KasaTarget): WayMemory {
+  const memory = memories.get(target) ?? {};
+  memories.set(target, memory);
+  return memory;
+}
+
 /** Kasa and Tapo: how the fleet finds, opens and polls them. */
 export const protocol: Protocol<KasaConfig, KasaTarget> = {
   kind: 'kasa',
@@ -162,6 +171,7 @@ export const protocol: Protocol<KasaConfig, KasaTarget> = {
       login: loginOf(settings),
       ports: settings.ports,
       clock,
+      memory: memoryOf(target),
       timeoutMs: settings.timeout_seconds * 1000,
     }),
 };

@@ -12,7 +12,7 @@ export interface IotBrainOptions {
   readonly now: () => number;
   /** One of a plug, one a socket of a strip. */
   readonly meters: readonly SimMeter[];
-  readonly has: (fault: 'zero-volts') => boolean;
+  readonly has: (fault: 'zero-volts' | 'stuck' | 'locked') => boolean;
 }
 
 type Command = (parameters: Branch, meters: readonly SimMeter[]) => object;
@@ -79,7 +79,10 @@ export class IotBrain implements SimBrain {
   #build(): Record<string, Record<string, Command>> {
     const { traits } = this.#options;
     const ok = { err_code: 0 };
+    const { has } = this.#options;
     const turn: Command = ({ state }, meters) => {
+      if (has('locked')) return { err_code: -3, err_msg: 'invalid argument' };
+      if (has('stuck')) return ok;
       for (const meter of meters) meter.on = state === 1;
       return ok;
     };

@@ -13,7 +13,7 @@ export interface SmartBrainOptions {
   readonly now: () => number;
   readonly skewMs: () => number;
   readonly meters: readonly SimMeter[];
-  readonly has: (fault: 'zero-volts' | 'no-batch') => boolean;
+  readonly has: (fault: 'zero-volts' | 'no-batch' | 'stuck' | 'locked') => boolean;
 }
 
 interface Result {
@@ -71,7 +71,8 @@ export class SmartBrain implements SimBrain {
       get_device_info: () => ok(this.#info(child)),
       set_device_info: () => {
         if (meter === undefined || typeof params['device_on'] !== 'boolean') return fail(-1008);
-        meter.on = params['device_on'];
+        if (this.#options.has('locked')) return fail(-1005);
+        if (!this.#options.has('stuck')) meter.on = params['device_on'];
         return ok();
       },
       component_nego: () => ok({ component_list: this.#components().map((id) => ({ id, ver_code: 1 })) }),

@@ -21,7 +21,16 @@ import { SimWire, wireFaults, type Cut } from './sim-wire.ts';
 import { zoneOffsets } from './zones.rules.ts';
 
 /** Everything that can be made to go wrong. */
-export const kasaFaults = [...wireFaults, 'forbidden', 'bad-tag', 'nan', 'zero-volts', 'no-batch'] as const;
+export const kasaFaults = [
+  ...wireFaults,
+  'forbidden',
+  'bad-tag',
+  'nan',
+  'zero-volts',
+  'no-batch',
+  'stuck',
+  'locked',
+] as const;
 export type KasaFault = (typeof kasaFaults)[number];
 
 export interface KasaSimOptions {

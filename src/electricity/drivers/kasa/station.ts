@@ -11,11 +11,18 @@ import type { Family, KasaPorts, KasaTarget, Link, Login, Way } from './model.ts
 import { SmartDevice } from './smart-device.ts';
 import { XorLink } from './xor-link.ts';
 
+/** What is known about a target beyond the life of one station. */
+export interface WayMemory {
+  /** The way that worked last; tried first. */
+  worked?: Way;
+}
+
 export interface StationOptions {
   readonly target: KasaTarget;
   readonly login: Login | undefined;
   readonly ports: Pick<KasaPorts, 'local' | 'http'>;
   readonly clock: Clock;
+  readonly memory: WayMemory;
   /** What one poll may take, ms; a way that stays silent gets a share of it while others are left to try. */
   readonly timeoutMs: number;
 }
@@ -33,8 +40,6 @@ interface Connected {
 export class KasaStation implements Station {
   readonly #options: StationOptions;
   #connected: Connected | undefined;
-  /** The way that worked last; tried first. */
-  #worked: Way | undefined;
 
   constructor(options: StationOptions) {
     this.#options = options;
@@ -67,8 +72,8 @@ export class KasaStation implements Station {
   }
 
   async #connect(signal: AbortSignal): Promise<Poll> {
-    const { target, timeoutMs } = this.#options;
-    const likely = [this.#worked, target.way].filter((way) => way !== undefined);
+    const { target, timeoutMs, memory } = this.#options;
+    const likely = [memory.worked, target.way].filter((way) => way !== undefined);
     const ways = [...new Set<Way>([...likely, 'xor', 'klap', 'aes'])];
     const failures: unknown[] = [];
     for (const [index, way] of ways.entries()) {
@@ -99,7 +104,7 @@ export class KasaStation implements Station {
       const device = family === 'iot' ? new IotDevice(parts) : new SmartDevice(parts);
       const poll = await device.poll(signal);
       this.#connected = { device, link, way };
-      this.#worked = way;
+      this.#options.memory.worked = way;
       return poll;
     } catch (error) {
       link.close();
