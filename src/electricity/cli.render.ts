@@ -1,6 +1,6 @@
 import { localTime, table } from '#platform/table.ts';
-import type { CostBody, ElectricDeviceBody, ElectricityBody, EnergyBody } from './http.ts';
-import type { InsightBody } from './insight.http.ts';
+import type { CostBody, ElectricDeviceBody, ElectricityBody, EnergyBody } from './body.ts';
+import type { InsightBody } from './insight.body.ts';
 import type { Found } from './model.ts';
 
 const watts = (value: number | undefined | null) =>

@@ -4,8 +4,8 @@ import type { ActingHouse } from '#platform/command.ts';
 import { localTime } from '#platform/table.ts';
 import { parseInstant } from '#platform/wire.ts';
 import { costText, devicesText, energyText, historyText, insightText, standbyText } from './cli.render.ts';
-import type { InsightBody } from './insight.http.ts';
-import type { CheapestBody, CostBody, ElectricDeviceBody, ElectricityBody, EnergyBody } from './http.ts';
+import type { InsightBody } from './insight.body.ts';
+import type { CheapestBody, CostBody, ElectricDeviceBody, ElectricityBody, EnergyBody } from './body.ts';
 
 export type ElectricityHouse = ActingHouse<{ readonly home: { readonly time_zone?: string | undefined } }>;
 
