@@ -54,8 +54,12 @@ function parse(name: string, text: string): Month | undefined {
     name,
     at: rows.map((row) => Date.parse(`${(row[0] ?? '').replace(' ', 'T')}Z`)),
     house: column('Aggregate').map((w) => (w === 0 ? Number.NaN : w)),
+    // A column in which nothing ever moves stands for an appliance without a sub-meter.
     meters: Object.fromEntries(
-      appliances.filter((a) => names.includes(columns[a])).map((a) => [a, column(columns[a])]),
+      appliances
+        .filter((a) => names.includes(columns[a]))
+        .map((a) => [a, column(columns[a])] as const)
+        .filter(([a, watts]) => watts.some((w) => w > uses[a].watts)),
     ),
   };
 }

@@ -25,6 +25,7 @@ const then = (habit: Habit, minutes: number, watts: (i: number) => number): Habi
 
 const home = makeHome({ days: 60, seed: 11 });
 const freezer = { id: 'kasa:1', name: 'Freezer' };
+const iron = { id: 'kasa:2', name: 'Iron' };
 
 test('sixty days of a home with realistic noise give no alarm', () => {
   const alarms: string[] = [];
@@ -109,6 +110,18 @@ test('three times the usual energy is found on the kind of day it is', () => {
   ).toBeUndefined();
 });
 
+test('what is used now and then is compared with the days on which it was used', () => {
+  const weekly = days(28, (day) => (day % 4 === 0 ? 400 : 0));
+  const judge = (wh: number) =>
+    energyAnomaly(iron, weekly, { day: 20_462, wh }, monday, monday + dayMs)?.text;
+  expect([judge(900), judge(1_300)]).toEqual([
+    undefined,
+    'Iron has used 1.30 kWh today, 3.3 times its usual energy (0.40 kWh)',
+  ]);
+  const rare = days(28, (day) => (day % 14 === 0 ? 400 : 0));
+  expect(energyAnomaly(iron, rare, { day: 20_462, wh: 3_000 }, monday, monday + dayMs)).toBeUndefined();
+});
+
 const nights = (watts: readonly number[]): Night[] =>
   watts.map((w, i) => ({ at: monday + i * dayMs, watts: w }));
 const weekday = (at: number) =>
@@ -139,7 +152,6 @@ test('a base load that wavers, one bad night, and a fall are no step', () => {
   );
 });
 
-const iron = { id: 'kasa:2', name: 'Iron' };
 const ironed = watched(minutesOf(home, home.iron).slice(0, 40 * 1_440));
 const ironing = (minutes: number) => then(ironed, minutes, (i) => (i % 3 === 0 ? 2_000 : 400));
 

@@ -149,7 +149,7 @@ export interface DayEnergy {
   readonly wh: number;
 }
 
-const energy = { leastDays: 14, leastAlike: 4, times: 3, aboveMost: 1.25, leastWh: 250 } as const;
+const energy = { leastDays: 14, leastAlike: 4, inUse: 0.1, times: 3, aboveMost: 1.25, leastWh: 250 } as const;
 
 const isWeekend = (day: number) => (day + 3) % 7 >= 5;
 
@@ -164,19 +164,20 @@ export function energyAnomaly(
   since: number,
   now: number,
 ): Anomaly | undefined {
-  const alike = before.filter((d) => isWeekend(d.day) === isWeekend(today.day)).map((d) => d.wh);
+  const most = Math.max(...before.map((d) => d.wh));
+  // What is used now and then is compared with the days on which it was.
+  const alike = before
+    .filter((d) => isWeekend(d.day) === isWeekend(today.day) && d.wh > energy.inUse * most)
+    .map((d) => d.wh);
   if (before.length < energy.leastDays || alike.length < energy.leastAlike) return undefined;
   const usual = median(alike);
-  const most = Math.max(...before.map((d) => d.wh));
   const limit = Math.max(energy.times * usual, energy.aboveMost * most, usual + energy.leastWh);
   if (today.wh < limit) return undefined;
-  const times =
-    usual > 0 ? `${(today.wh / usual).toFixed(1)} times its usual energy` : 'energy, which it never does';
   return {
     kind: 'uses-too-much',
     subject: subject.id,
     since,
-    text: `${subject.name} has used ${kwh(today.wh)} today, ${times} (${kwh(usual)})`,
+    text: `${subject.name} has used ${kwh(today.wh)} today, ${(today.wh / usual).toFixed(1)} times its usual energy (${kwh(usual)})`,
     evidence: [
       { at: now, source: 'electricity', text: `${kwh(today.wh)} since midnight` },
       {

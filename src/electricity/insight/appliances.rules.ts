@@ -150,7 +150,7 @@ function look(state: ApplianceState): { state: ApplianceState; events: Appliance
     if (isDue(use, 'kettle') && time(use.start) >= told.kettle)
       tell('kettle', use, {
         wh: use.wh,
-        confidence: kettle.watts === undefined ? 0.6 : use.clean ? 0.95 : 0.8,
+        confidence: kettle.watts === undefined ? 0.7 : use.clean ? 0.95 : 0.9,
         text: kettleText(use, kettle),
       });
 
