@@ -3,6 +3,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { Aedes, AuthenticateError, Client } from 'aedes';
 import type { Log } from '#kernel/driver.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
+import { systemClock } from '#platform/clock.ts';
+import { complainer } from '#platform/complain.ts';
 import type { BrokerAddress } from './client.ts';
 import type { BrokerConfig } from './config.ts';
 import { PacketSizes } from './packet-size.rules.ts';
@@ -35,7 +37,6 @@ const mostPacketBytes = 65_536;
 const mostQueued = 1_000;
 const mostRetained = 10_000;
 const mostSessions = 1_000;
-const complainAgainMs = 60_000;
 // Where messages go that their sender may not publish; nobody may read it.
 const nowhere = '$SYS/denied';
 
@@ -72,7 +73,8 @@ export async function startBroker(
     oversized: 0,
     overflowed: 0,
   };
-  const complain = limited(log);
+  const say = complainer(log, systemClock);
+  const complain = (text: string) => say(`mqtt broker: ${text}`);
   const internal = {
     username: `lares-${randomBytes(6).toString('hex')}`,
     password: randomBytes(24).toString('hex'),
@@ -251,19 +253,6 @@ function boundQueues(aedes: Aedes, onOverflow: () => void): void {
   aedes.on('client', (client) => {
     if (client.clean) waiting.delete(client.id);
   });
-}
-
-/** One warning a minute, with how many more there were. */
-function limited(log: Log): (text: string) => void {
-  let last = Number.NEGATIVE_INFINITY;
-  let more = 0;
-  return (text) => {
-    const now = performance.now();
-    if (now - last < complainAgainMs) return void (more += 1);
-    log.warn(`mqtt broker: ${text}${more === 0 ? '' : `, and ${more} more complaints since`}`);
-    last = now;
-    more = 0;
-  };
 }
 
 const troubles: Readonly<
