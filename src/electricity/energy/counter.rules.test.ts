@@ -8,8 +8,8 @@ import {
   type CounterState,
   type Limits,
   type Observation,
-  type Piece,
 } from './counter.rules.ts';
+import type { Piece } from './profile.rules.ts';
 import { slotMs } from './model.ts';
 
 const start = Date.parse('2026-03-01T00:00:00Z');

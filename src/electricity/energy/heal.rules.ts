@@ -1,5 +1,6 @@
 import type { EnergySlot } from '../model.ts';
-import { worse, type Piece } from './counter.rules.ts';
+import { worse } from './counter.rules.ts';
+import type { Piece } from './profile.rules.ts';
 import { slotMs, type Period, type Slot } from './model.ts';
 import { eachSlot, merge, slotOf, type Changes } from './slots.rules.ts';
 

@@ -3,15 +3,8 @@ import { LaresError, reason } from '#kernel/errors.ts';
 import type { Store } from '#store/model.ts';
 import type { Device, EnergySlot, Values } from '../model.ts';
 import { periods } from './calendar.rules.ts';
-import {
-  advance,
-  defaultLimits,
-  remembering,
-  replaced,
-  rewind,
-  type CounterState,
-  type Piece,
-} from './counter.rules.ts';
+import { advance, defaultLimits, remembering, replaced, rewind, type CounterState } from './counter.rules.ts';
+import type { Piece } from './profile.rules.ts';
 import { heal, noteGap, type Gap } from './heal.rules.ts';
 import {
   houseId,

@@ -1,5 +1,6 @@
 import type { EnergySlot } from '../model.ts';
-import { worse, type Piece } from './counter.rules.ts';
+import { worse } from './counter.rules.ts';
+import type { Piece } from './profile.rules.ts';
 import { slotMs, type Period, type PeriodEnergy, type Provenance, type Slot } from './model.ts';
 
 /** What is to be added to one slot. Amounts may be negative where healing takes back what lay evenly over a gap. */
