@@ -76,6 +76,14 @@ test.each<ModbusFault>(['crc', 'garbage', 'split', 'hang'])(
   },
 );
 
+test('a serial port that was let go can be opened again at once', async () => {
+  const { station, poll } = await wire();
+  for (let i = 0; i < 5; i += 1) {
+    expect((await poll()).answers).toHaveLength(2);
+    station.close();
+  }
+});
+
 test('a serial port that is not there says what to check', async () => {
   const settings = config.parse({
     buses: [{ serial: { path: '/dev/ttyNOWHERE' }, units: [{ name: 'C', template: 'sdm120' }] }],
