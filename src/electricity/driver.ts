@@ -145,6 +145,8 @@ export interface DiscoverIo {
 /** A polled protocol: what the fleet needs to know to run any number of its devices. */
 export interface Protocol<Config extends PollConfig, T extends Target = Target> {
   readonly kind: string;
+  /** A device may be asked for its memory while it is polled; else one thing is done at a time. */
+  readonly concurrent?: boolean;
   /** The stations that the settings name. */
   configured(config: Config): readonly T[];
   /** Set where a search disturbs what it searches, like a scan of a slow bus: a person starts it, never the fleet. */

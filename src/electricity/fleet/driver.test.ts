@@ -159,6 +159,19 @@ test('switching reads back, and the new state is measured without waiting for th
   expect(signals.at(-1)).toMatchObject({ kind: 'measured', values: { is_on: 0 } });
 });
 
+test('a device that hung can be switched as soon as it answers again', async () => {
+  const a = await plug('01');
+  const { signals } = run({ network: () => [a], settings: { poll_interval_seconds: 3600 } });
+  await until(() => measured(signals, '01') === 1, 'first poll');
+  const announced = signals.find((s) => s.kind === 'device');
+  a.hangs = true;
+  await expect(announced?.switches?.turn(false, AbortSignal.timeout(200))).rejects.toThrow();
+  await until(() => signals.some((s) => s.kind === 'trouble'), 'trouble');
+  a.hangs = false;
+  expect(await announced?.switches?.turn(false, AbortSignal.timeout(5_000))).toBe(false);
+  expect(signals.filter((s) => s.kind === 'device')).toHaveLength(1);
+});
+
 test('a search that fails is a warning, and what the settings name is polled all the same', async () => {
   const a = await plug('01');
   const { signals, lines, details } = run({

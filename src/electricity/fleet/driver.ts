@@ -78,6 +78,7 @@ class Fleet<Config extends PollConfig, T extends Target> {
       phaseMs: phase(this.#members.length, intervalMs),
       // A member only ever carries targets of this protocol.
       open: (t) => this.#protocol.open(t as T, this.#config, { clock, log, random }),
+      concurrent: this.#protocol.concurrent ?? false,
       polled: (m) => this.#polled(m),
     });
     this.#members.push(member);

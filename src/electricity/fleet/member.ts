@@ -9,6 +9,8 @@ export interface MemberIo {
   readonly timeoutMs: number;
   readonly phaseMs: number;
   readonly open: (target: Target) => Station;
+  /** The memory of a device may be asked while it is polled. */
+  readonly concurrent: boolean;
   /** Called after every poll. */
   readonly polled: (member: Member) => void;
 }
@@ -23,6 +25,8 @@ export class Member {
   tried = false;
   readonly #io: MemberIo;
   readonly #announced = new Map<string, string>();
+  #answers: ReadonlyMap<string, Answer> = new Map();
+  #answersOf: Station | undefined;
   readonly #ended = new AbortController();
   #station: Station;
   #busy: Promise<unknown> = Promise.resolve();
@@ -128,6 +132,7 @@ export class Member {
   #tell(poll: Poll): void {
     const { context } = this.#io;
     const now = context.clock.now();
+    this.#keep(poll);
     for (const answer of poll.answers) {
       const { device, values } = answer;
       const face = JSON.stringify([device, answer.switches !== undefined, answer.remembers !== undefined]);
@@ -142,22 +147,49 @@ export class Member {
 
   /** The capabilities of the answer, behind the same door as polling: most of these devices serve one caller at a time. */
   #announcement({ device, switches, remembers }: Answer): Announcement {
+    const { id } = device;
+    const energy = async (from: number, to: number, signal: AbortSignal) =>
+      (await this.#present(id, 'remembers', signal)).energy(from, to, signal);
     return {
       device,
       everyMs: this.#io.intervalMs,
       switches: switches && {
         turn: async (on, signal) => {
           try {
-            return await this.#exclusive(() => switches.turn(on, signal));
+            return await this.#exclusive(async () =>
+              (await this.#present(id, 'switches', signal)).turn(on, signal),
+            );
           } finally {
             this.hurry();
           }
         },
       },
       remembers: remembers && {
-        energy: (from, to, signal) => this.#exclusive(() => remembers.energy(from, to, signal)),
+        energy: (from, to, signal) =>
+          this.#io.concurrent ? energy(from, to, signal) : this.#exclusive(() => energy(from, to, signal)),
       },
     };
+  }
+
+  /** A capability of a device as its present station offers it: after a failure there is a new one, which is asked first. */
+  async #present<K extends 'switches' | 'remembers'>(
+    id: string,
+    what: K,
+    signal: AbortSignal,
+  ): Promise<NonNullable<Answer[K]>> {
+    if (this.#answersOf !== this.#station) {
+      const poll = await this.#station.poll(signal);
+      this.#recognise(poll);
+      this.#keep(poll);
+    }
+    const capability = this.#answers.get(id)?.[what];
+    if (capability !== undefined) return capability;
+    throw new LaresError('UNREACHABLE', `${this.target.host} does not offer this at the moment; try again`);
+  }
+
+  #keep(poll: Poll): void {
+    this.#answersOf = this.#station;
+    this.#answers = new Map(poll.answers.map((answer) => [answer.device.id, answer]));
   }
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {

@@ -68,8 +68,9 @@ export async function listen(
   options: ListenOptions,
 ): Promise<void> {
   const { signal, maxBytes = 65_536 } = options;
-  if (signal.aborted) return;
   const { connect } = await import('mqtt');
+  // Loading it takes a while, and an abort meanwhile would never be heard of again.
+  if (signal.aborted) return;
   const place = shownBroker(broker.url);
   let failure: Error | undefined;
   let client: MqttClient;

@@ -87,6 +87,7 @@ export const traits = { cadence: { everyMs: 30_000 }, needs: ['network'] } as co
 /** Shellys of every generation: `/status` of the first, RPC of the later ones. */
 export const protocol: Protocol<ShellyConfig, ShellyTarget> = {
   kind: 'shelly',
+  concurrent: true,
   configured: (settings) =>
     settings.devices.map(({ host, name, mac, password: own, poll_interval_seconds: seconds }) => {
       const address = mac === undefined ? undefined : macOf(mac);
