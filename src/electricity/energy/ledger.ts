@@ -38,6 +38,8 @@ interface Entry {
   gaps: readonly Gap[];
   /** What the device remembered of a time that no reading has closed yet. */
   memory: readonly EnergySlot[];
+  /** A gap has come since `memory` was last tried. */
+  gapped: boolean;
   /** House time of the last reading that counted, epoch ms. */
   heardAt: number;
   /** The device dates its readings wrongly: they count when they arrive. */
@@ -101,13 +103,20 @@ export class Ledger implements EnergyBook {
         this.#house = { ...house, members: new Set(members) };
       } else {
         const { counter, gaps, memory } = state as Pick<Entry, 'counter' | 'gaps' | 'memory'>;
-        this.#entries.set(id, { counter, gaps, memory, heardAt: counter?.at ?? 0, clockOff: false });
+        this.#entries.set(id, {
+          counter,
+          gaps,
+          memory,
+          gapped: false,
+          heardAt: counter?.at ?? 0,
+          clockOff: false,
+        });
       }
     }
     await this.#sumUp();
   }
 
-  /** Takes what a `measured` signal says: `energy_wh`, `export_wh` and `power_watts`; the rest is ignored. Never throws. */
+  /** Takes what a `measured` signal says: `energy_wh`, `export_wh` and `power_watts`; the rest is ignored. Throws nothing but INTERNAL for the id of the house. */
   observe(device: Metered, at: number, values: Values): void {
     const { energy_wh: energyWh, export_wh: exportWh, power_watts: powerW } = values;
     if (energyWh === undefined && exportWh === undefined && powerW === undefined) return;
@@ -208,8 +217,9 @@ export class Ledger implements EnergyBook {
     try {
       for (const [id, entry] of this.#entries) {
         const at = entry.counter?.at ?? 0;
-        if (!entry.memory.some((slot) => slot.to <= at || entry.gaps.some((gap) => gap.to > slot.from)))
+        if (entry.memory.length === 0 || !(entry.gapped || entry.memory.some((slot) => slot.to <= at)))
           continue;
+        entry.gapped = false;
         await this.#heal(id, entry, entry.memory);
         entry.memory = entry.memory.filter((slot) => slot.to > (entry.counter?.at ?? 0));
       }
@@ -230,7 +240,7 @@ export class Ledger implements EnergyBook {
     if (entry === undefined) {
       if (id === houseId || id === '')
         throw new LaresError('INTERNAL', `a device must not be called '${id}'`);
-      entry = { counter: undefined, gaps: [], memory: [], heardAt: 0, clockOff: false };
+      entry = { counter: undefined, gaps: [], memory: [], gapped: false, heardAt: 0, clockOff: false };
       this.#entries.set(id, entry);
     }
     return entry;
@@ -254,8 +264,9 @@ export class Ledger implements EnergyBook {
       add(changes, piece);
       wh += piece.wh;
       exportWh += piece.exportWh;
-      if (piece.how === 'spread' || piece.how === 'missing')
-        entry.gaps = noteGap(entry.gaps, piece, lost).slice(-keptGaps);
+      if (piece.how !== 'spread' && piece.how !== 'missing') continue;
+      entry.gaps = noteGap(entry.gaps, piece, lost).slice(-keptGaps);
+      entry.gapped = true;
     }
     this.#apply(device.id, changes, wh, exportWh, device.medium !== 'gas');
   }
