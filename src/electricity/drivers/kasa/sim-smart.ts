@@ -33,6 +33,8 @@ export class SmartBrain implements SimBrain {
   readonly mac: string;
   /** Questions by method, for tests. */
   readonly asked: string[] = [];
+  /** Sockets in one page of their list. */
+  pageSize = 10;
   readonly #options: SmartBrainOptions;
 
   constructor(options: SmartBrainOptions) {
@@ -132,11 +134,14 @@ export class SmartBrain implements SimBrain {
     };
   }
 
-  /** Two a page, so that clients must turn it. */
   #children(params: Branch) {
     const start = typeof params['start_index'] === 'number' ? params['start_index'] : 0;
     const all = this.#options.meters.map((meter) => this.#info(meter));
-    return { child_device_list: all.slice(start, start + 2), start_index: start, sum: all.length };
+    return {
+      child_device_list: all.slice(start, start + this.pageSize),
+      start_index: start,
+      sum: all.length,
+    };
   }
 
   #control(params: Branch): Result {
