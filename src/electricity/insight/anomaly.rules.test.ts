@@ -88,6 +88,13 @@ test('a device that nobody hears of is not judged', () => {
   expect(deviceAnomalies(freezer, habit, habit.last + 60 * minuteMs)).toEqual([]);
 });
 
+test('a clock that was set back by days does not stop the learning for days', () => {
+  const back = observe(known, known.last - 9 * dayMs, 1);
+  expect([back.last, back.runs]).toEqual([known.last - 9 * dayMs, known.runs]);
+  const habit = then(back, 9 * 60, () => 97);
+  expect(deviceAnomalies(freezer, habit, habit.last).map((a) => a.kind)).toEqual(['runs-too-long']);
+});
+
 const days = (count: number, wh: (day: number) => number, end = 20_462) =>
   Array.from({ length: count }, (_, i) => ({ day: end - count + i, wh: wh(end - count + i) }));
 

@@ -175,3 +175,9 @@ test('a minute that comes twice or late changes nothing', () => {
   const again = watchMinute(state, Date.UTC(2026, 0, 5, 20), 9_000);
   expect([again.state, again.events]).toEqual([state, []]);
 });
+
+test('a clock that was set back by days does not stop it for days', () => {
+  const later = evening([]).map(([at, w]): [number, number] => [at + 9 * 86_400_000, w]);
+  const { state } = watchAll(later, knows);
+  expect(watchAll(evening([[100, 3, 2_750]]), state).events).toHaveLength(1);
+});

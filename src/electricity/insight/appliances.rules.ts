@@ -189,6 +189,9 @@ export function watchMinute(
 ): { readonly state: ApplianceState; readonly events: readonly ApplianceEvent[] } {
   const minute = Math.floor(at / minuteMs) * minuteMs;
   const next = state.from + state.power.length * minuteMs;
+  // A clock that was set back by more than the window starts a new record.
+  if (state.power.length > 0 && minute < next - windowMin * minuteMs)
+    return watchMinute(onlyLearned(state), at, watts);
   if (state.power.length > 0 && minute < next) return { state, events: [] };
   const missing = state.power.length === 0 ? 0 : (minute - next) / minuteMs;
   const value = Number.isFinite(watts) ? Math.round(watts * 10) / 10 : null;

@@ -124,6 +124,8 @@ function turned(habit: Habit, running: boolean, at: number): Partial<Habit> {
 
 /** Adds what the device draws at `at` (epoch ms, about once a minute). An observation that is not newer is ignored. */
 export function observe(habit: Habit, at: number, watts: number, nobodyHome = false): Habit {
+  // A clock that was set back by more than a day: what was going on is unknown, what was learned holds.
+  if (habit.last - at > dayMs) return { ...habit, last: at, running: undefined, quietSince: undefined };
   if (at <= habit.last && habit.peaks.length > 0) return habit;
   const gap = at - habit.last;
   const minutes = Math.min(Math.max(1, gap / minuteMs), gapMs / minuteMs);

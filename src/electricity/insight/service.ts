@@ -101,6 +101,7 @@ const hourlyKinds: ReadonlySet<string> = new Set([
   'uses-too-much',
   'base-load-risen',
 ] satisfies AnomalyKind[]);
+const longestName = 64;
 const standbyDays = 7;
 const nightDays = { step: 30, level: 7 } as const;
 const nightEndsHour = 6;
@@ -144,7 +145,7 @@ export class Insight {
     const step = watchMinute(this.#house, now - minuteMs, housePowerW ?? Number.NaN);
     this.#house = step.state;
     const away = home.nobodyHomeSince !== undefined;
-    for (const { id, watts } of this.#ports.devices())
+    for (const { id, watts } of this.#devices())
       if (watts !== undefined && (this.#habits.has(id) || this.#habits.size < kept.devices))
         this.#habits.set(id, observe(this.#habits.get(id) ?? newHabit(now), now, watts, away));
     const judged = Math.abs(now - this.#judgedAt) >= judgeEveryMs && this.#judge(now, home);
@@ -191,6 +192,11 @@ export class Insight {
     };
   }
 
+  /** Names come from devices: they are cut before they end up in sentences that are kept for good. */
+  #devices(): readonly Watched[] {
+    return this.#ports.devices().map((device) => ({ ...device, name: device.name.slice(0, longestName) }));
+  }
+
   async #catchUp(now: number): Promise<void> {
     const next = this.#house.from + this.#house.power.length * minuteMs;
     if (this.#house.power.length === 0 || now - next > 6 * hourMs) return;
@@ -219,11 +225,10 @@ export class Insight {
   /** Opens and closes episodes; true when one did. */
   #judge(now: number, home: Occupancy): boolean {
     this.#judgedAt = now;
-    const devices = this.#ports.devices();
     const found: Episode[] = this.#compared
       ? [...this.#byEnergy, ...this.#byNight].map((a) => ({ ...a, event: 'anomaly' }))
       : this.#told.episodes.filter((e) => hourlyKinds.has(e.kind));
-    for (const device of devices) {
+    for (const device of this.#devices()) {
       const habit = this.#habits.get(device.id);
       if (habit === undefined) continue;
       found.push(...deviceAnomalies(device, habit, now).map((a) => ({ ...a, event: 'anomaly' as const })));
@@ -261,7 +266,7 @@ export class Insight {
     const timeZone = this.#ports.timeZone();
     const today = localDay(now, timeZone);
     const midnight = startOfDay(today, timeZone);
-    const subjects = [{ id: houseId, name: 'The house' }, ...this.#ports.devices()];
+    const subjects = [{ id: houseId, name: 'The house' }, ...this.#devices()];
     const booked = new Set(await book.devices());
     const found: Anomaly[] = [];
     for (const subject of subjects.filter((s) => booked.has(s.id))) {
@@ -298,7 +303,7 @@ export class Insight {
     const house = await book.slots(houseId, end - nightDays.step * dayMs, end);
     const level = end - nightDays.level * dayMs;
     const devices = await Promise.all(
-      this.#ports.devices().map(async ({ id }) => [id, await book.slots(id, level, end)] as const),
+      this.#devices().map(async ({ id }) => [id, await book.slots(id, level, end)] as const),
     );
     const recent = house.filter((s) => s.at >= level);
     this.#baseLoad = baseLoad(recent, new Map(devices), offsetOf);
@@ -311,7 +316,7 @@ export class Insight {
   async #standbyList(now: number): Promise<InsightReport['standby']> {
     const perKwh = this.#ports.pricePerKwh();
     const found: (Standby & Subject)[] = [];
-    for (const { id, name, series, typicalStandbyWatts } of this.#ports.devices()) {
+    for (const { id, name, series, typicalStandbyWatts } of this.#devices()) {
       const standby = standbyOf(await this.#history(id, series, now), {
         perKwh,
         typicalWatts: typicalStandbyWatts,
