@@ -170,7 +170,7 @@ function dayOf(person: string, dayIndex: number, { seed, offsetMs }: Calendar): 
 }
 
 // Day 0 of the epoch was a Thursday.
-const isWeekend = (dayIndex: number) => (((dayIndex % 7) + 7 + 4) % 7) % 6 === 0;
+export const isWeekend = (dayIndex: number) => (((dayIndex % 7) + 7 + 4) % 7) % 6 === 0;
 
 /** Guests whose visit overlaps the local day of `at`: one to three, on some evenings, more often at weekends. */
 export function visits(at: number, { seed, offsetMs }: Calendar): Visit[] {
@@ -198,4 +198,23 @@ export function homeSpans(person: string, span: Span, calendar: Calendar): Span[
     at = until;
   }
   return spans;
+}
+
+/** Every time within a span in which somebody is at home and up, in order and apart from each other. */
+export function awakeSpans(people: readonly string[], span: Span, calendar: Calendar): Span[] {
+  const all: { from: number; to: number }[] = [];
+  for (const person of people)
+    for (let at = span.from; at < span.to;) {
+      const { place, until } = whereabouts(person, at, calendar);
+      const to = Math.min(until, span.to);
+      if (place === 'home') all.push({ from: at, to });
+      at = until;
+    }
+  const merged: { from: number; to: number }[] = [];
+  for (const next of all.toSorted((a, b) => a.from - b.from)) {
+    const last = merged.at(-1);
+    if (last === undefined || next.from > last.to) merged.push({ ...next });
+    else last.to = Math.max(last.to, next.to);
+  }
+  return merged;
 }
