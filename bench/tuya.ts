@@ -1,15 +1,18 @@
 /**
  * Polls a second, their time and their processor time, for each version of the Tuya protocol, ours beside tuyapi in the same
- * run. The simulated devices are in another process. `node bench/tuya.ts [polls]`.
+ * run. The simulated devices are in another process. `node --expose-gc bench/tuya.ts [polls]`.
  *
  * `status` is one query, which is what tuyapi does; `poll` is the whole poll of the driver: refresh, query, data points to
  * quantities, check of the scale, description of the device.
  */
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import TuyAPI from 'tuyapi';
+import type { Station } from '../src/electricity/driver.ts';
+import { writeBeacon } from '../src/electricity/drivers/tuya/beacon.ts';
 import { TuyaClient } from '../src/electricity/drivers/tuya/client.ts';
 import { config, protocol } from '../src/electricity/drivers/tuya/driver.ts';
 import type { Version } from '../src/electricity/drivers/tuya/model.ts';
@@ -117,6 +120,56 @@ async function atOnce(ports: readonly number[], version: Version, rounds: number
   };
 }
 
+/** From the announcements of a hundred devices to the last of them found, ms. */
+async function discovery(): Promise<{ found: number; ms: number }> {
+  const wanted = 100;
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve) => socket.bind(0, host, () => resolve()));
+  const [heard, asked] = [socket.address().port + 1, socket.address().port + 2];
+  const settings = config.parse({
+    discovery: { bind: host, ports: [heard], solicit_port: asked, listen_seconds: 5 },
+  });
+  const announce = async () => {
+    for (let n = 0; n < wanted; n += 1) {
+      const text = { ip: host, gwId: `bf0000000000000000${1000 + n}`, productKey: 'bench', version: '3.3' };
+      const packet = writeBeacon(JSON.stringify(text), n % 2 === 0 ? 'ecb' : 'gcm');
+      await new Promise((resolve) => socket.send(packet, heard, host, resolve));
+    }
+  };
+  const { signal } = new AbortController();
+  let started = 0;
+  setTimeout(() => {
+    started = performance.now();
+    void announce();
+  }, 200);
+  let found = 0;
+  for await (const _ of protocol.discover!(settings, { signal })) if (++found === wanted) break;
+  const ms = performance.now() - started;
+  socket.close();
+  return { found, ms };
+}
+
+/** Bytes of heap that one connected, polled device costs. */
+async function heapPerDevice(ports: readonly number[]): Promise<number> {
+  const collect = globalThis.gc;
+  if (collect === undefined) return Number.NaN;
+  const { signal } = new AbortController();
+  const log = new Logger({ level: 'error', write: () => {} });
+  const stations: Station[] = [];
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (const port of ports) {
+    const settings = config.parse({ devices: [{ id: simId, key: simKey, host, port, version: '3.3' }] });
+    const [target] = protocol.configured(settings);
+    stations.push(protocol.open(target!, settings, { clock: systemClock, log, random: Math.random }));
+  }
+  for (let round = 0; round < 3; round += 1) await Promise.all(stations.map((s) => s.poll(signal)));
+  collect();
+  const after = process.memoryUsage().heapUsed;
+  for (const station of stations) station.close();
+  return (after - before) / ports.length;
+}
+
 async function startSims(versions: readonly Version[]): Promise<{ ports: number[]; stop: () => void }> {
   const child = spawn(process.execPath, [simsFile, ...versions], { stdio: ['pipe', 'pipe', 'inherit'] });
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
@@ -124,6 +177,10 @@ async function startSims(versions: readonly Version[]): Promise<{ ports: number[
 }
 
 const sims = await startSims([...compared, ...Array.from({ length: 200 }, (): Version => '3.3')]);
+const many = sims.ports.slice(compared.length);
+// The first ones pay for what is shared.
+await heapPerDevice(many.slice(0, 20));
+const heap = await heapPerDevice(many.slice(20));
 const rows: string[][] = [];
 const row = (what: string, m: Measured, rival?: Measured) =>
   rows.push([
@@ -141,8 +198,13 @@ for (const [index, version] of compared.entries()) {
   row(`${version} poll, Lares`, await ourPoll(port, version), rival);
   row(`${version} status, tuyapi`, rival);
 }
-const many = sims.ports.slice(compared.length);
 row('3.3 status of 200 devices at once, Lares', await atOnce(many, '3.3', Math.ceil(polls / 200)));
+const search = await discovery();
 sims.stop();
 console.log(`${polls} polls each, one after the other; times of the last row are of a whole sweep`);
 console.log(table(['WHAT', 'POLLS/S', 'P50 MS', 'P99 MS', 'CPU US/POLL', 'RATIO TO TUYAPI'], rows));
+console.log(
+  `${search.found} devices found ${search.ms.toFixed(0)} ms after the first of them announced itself`,
+);
+console.log(`${(heap / 1024).toFixed(1)} KiB of heap for each connected device (needs --expose-gc)`);
+process.exit();

@@ -22,6 +22,8 @@ export interface ClientOptions {
   readonly key: string;
   /** Found out at the first connection unless given. */
   readonly version?: Version | undefined;
+  /** What the device said once; tried first, and doubted when it fails, because firmware is updated. */
+  readonly hint?: Version | undefined;
   /** For one poll. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -42,18 +44,19 @@ export class TuyaClient {
   /** By node id of the sub-device; the device itself under the empty one. */
   readonly #state = new Map<string, Map<number, Known>>();
   readonly #refusesQuery = new Set<string>();
-  #asking = '';
   #link: TuyaLink | undefined;
   #connecting: Promise<TuyaLink> | undefined;
   #version: Version | undefined;
+  #doubted: Version | undefined;
   #guess = 0;
+  #failures = 0;
   #deafToRefresh = 0;
   #hangsUpOnRefresh = 0;
 
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#key = Buffer.from(options.key, 'latin1');
-    this.#version = options.version;
+    this.#version = options.version ?? options.hint;
   }
 
   /** Undefined until it is known. */
@@ -72,7 +75,13 @@ export class TuyaClient {
     ms?: number,
   ): Promise<DataPoints> {
     const link = await this.#connected(signal);
-    await this.#query(link, signal, wanted, cid, ms);
+    try {
+      await this.#query(link, signal, wanted, cid, ms);
+    } catch (error) {
+      if (cid === undefined) this.#doubt();
+      throw error;
+    }
+    this.#failures = 0;
     return this.#points(cid);
   }
 
@@ -94,7 +103,10 @@ export class TuyaClient {
       this.#deafToRefresh = 0;
       this.#hangsUpOnRefresh = 0;
     } catch (error) {
-      if (!isTimeout(error)) this.#hangsUpOnRefresh += 1;
+      if (!isTimeout(error)) {
+        this.#hangsUpOnRefresh += 1;
+        this.#doubt();
+      }
       if (!isTimeout(error) || signal.aborted) throw error;
       this.#deafToRefresh += 1;
     }
@@ -128,6 +140,15 @@ export class TuyaClient {
     this.#link = undefined;
   }
 
+  /** After some failures in a row the version is found out again, unless the settings say it. */
+  #doubt(): void {
+    this.#failures += 1;
+    if (this.#failures < patience || this.#options.version !== undefined) return;
+    this.#failures = 0;
+    this.#doubted = this.#version;
+    this.#version = undefined;
+  }
+
   #connected(signal: AbortSignal): Promise<TuyaLink> {
     if (this.#link?.open === true) return Promise.resolve(this.#link);
     this.#connecting ??= this.#connect(signal).finally(() => (this.#connecting = undefined));
@@ -135,7 +156,13 @@ export class TuyaClient {
   }
 
   async #connect(signal: AbortSignal): Promise<TuyaLink> {
-    if (this.#version !== undefined) return this.#dial(this.#version, signal, this.#options.timeoutMs);
+    if (this.#version !== undefined)
+      try {
+        return await this.#dial(this.#version, signal, this.#options.timeoutMs);
+      } catch (error) {
+        this.#doubt();
+        throw error;
+      }
     let refusal: LaresError | undefined;
     for (let tried = 0; tried < guesses.length && !signal.aborted; tried += 1) {
       const version = guesses[this.#guess % guesses.length]!;
@@ -144,6 +171,8 @@ export class TuyaClient {
         if (!hasSession(version))
           await this.#query(link, signal, [], undefined, this.#options.timeoutMs / (guesses.length + 1));
         this.#version = version;
+        // It hung up on another language, not on being asked to refresh.
+        if (version !== this.#doubted) this.#hangsUpOnRefresh = 0;
         return link;
       } catch (error) {
         this.#link?.close();
@@ -212,12 +241,13 @@ export class TuyaClient {
   ): Promise<Answered> {
     let pushed = false;
     try {
-      this.#asking = cid;
       return await link.exchange<Answered>(
         request,
         (reply) => {
           const { command, said } = reply;
-          if (!isAboutState(command) || (said.cid ?? cid) !== cid) return undefined;
+          // A late answer about another sub-device must not pass for this one; refusals name none.
+          const about = said.cid ?? (said.points === undefined ? cid : '');
+          if (!isAboutState(command) || about !== cid) return undefined;
           if (command === commands.status) pushed ||= said.points !== undefined;
           const byName = request.command === commands.controlNew || request.command === commands.control;
           if (command === commands.status && !byName) return undefined;
@@ -231,8 +261,6 @@ export class TuyaClient {
       // A sub-device that is away must not cut off the others behind its gateway.
       if (cid === '' && isTimeout(error)) link.close(error as Error);
       throw error;
-    } finally {
-      this.#asking = '';
     }
   }
 
@@ -241,9 +269,8 @@ export class TuyaClient {
       throw new LaresError('BAD_REPLY', `${this.#name()} refuses the query: ${JSON.stringify(answer.error)}`);
   }
 
-  #keep({ command, said }: Reply, points: DataPoints): void {
-    // A reply without a node id belongs to whom was asked for; what comes unasked to the device itself.
-    const cid = said.cid ?? (command === commands.status ? '' : this.#asking);
+  #keep({ said }: Reply, points: DataPoints): void {
+    const cid = said.cid ?? '';
     const known = this.#state.get(cid) ?? new Map<number, Known>();
     const at = this.#options.clock.monotonic();
     for (const [dp, value] of points) known.set(dp, { value, at });

@@ -69,7 +69,12 @@ describe('discovery', () => {
       model: 'simulatedproduct',
       firmware: `protocol ${version}`,
     });
-    expect(item!.target).toMatchObject({ id: sim.options.id, host: '127.0.0.1', port: sim.port, version });
+    expect(item!.target).toMatchObject({
+      id: sim.options.id,
+      host: '127.0.0.1',
+      port: sim.port,
+      saidVersion: version,
+    });
   });
 
   it('says of an unknown device what it needs, and polls it only with a key', async () => {
@@ -118,7 +123,7 @@ describe('discovery', () => {
       ['127.9.7.0/28'],
     );
     const items = await found(settings, 1);
-    expect(items[0]!.target).toMatchObject({ id: hidden.options.id, host: '127.9.7.5', version: '3.4' });
+    expect(items[0]!.target).toMatchObject({ id: hidden.options.id, host: '127.9.7.5', saidVersion: '3.4' });
   });
 
   it('survives packets that are no announcements', async () => {

@@ -35,7 +35,8 @@ function targetOf(settings: TuyaConfig, device: TuyaDeviceConfig, host: string, 
     port: device.port,
     name: device.name,
     mac: device.mac?.toLowerCase(),
-    version: device.version ?? beacon?.version,
+    version: device.version,
+    saidVersion: beacon?.version,
     pollIntervalMs:
       device.poll_interval_seconds === undefined ? undefined : device.poll_interval_seconds * 1000,
     parts: [
@@ -75,7 +76,7 @@ function fromBeacon(settings: TuyaConfig, beacon: Beacon): { target: TuyaTarget;
           deviceId: beacon.id,
           host: beacon.ip,
           port: tuyaPort,
-          version: beacon.version,
+          saidVersion: beacon.version,
           parts: [{ settings: undefined, id: beacon.id, productId: beacon.productId }],
         }
       : targetOf(settings, known, beacon.ip, beacon);

@@ -46,6 +46,8 @@ export interface TuyaSimOptions extends SimDeviceOptions {
   readonly stale?: boolean;
   /** Says nothing to a refresh. */
   readonly ignoresRefresh?: boolean;
+  /** Ends the connection when it is asked to refresh. */
+  readonly hangsUpOnRefresh?: boolean;
   /** Acknowledges commands but never pushes its state. */
   readonly pushes?: boolean;
   /** How a second client is treated while one is connected; `serve` lets any number in. */
@@ -145,6 +147,7 @@ export class Peer {
 
   /** @internal */
   refresh({ sequence }: Message): void {
+    if (this.#sim.options.hangsUpOnRefresh === true) return void this.socket.destroy();
     const before = this.#sim.state();
     const points = this.#sim.refresh();
     if (this.#sim.options.ignoresRefresh === true) return;

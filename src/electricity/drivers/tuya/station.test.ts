@@ -116,17 +116,14 @@ describe.each(versions)('a device of version %s', (version) => {
     expect(plain).toHaveLength(1);
   });
 
-  it.each<TuyaFault>(['split', 'merge', 'prefix', 'sequence', 'slow'])(
-    'is read despite: %s',
-    async (fault) => {
-      const sim = await simulate({ version });
-      sim.fault(fault);
-      const station = open(sim, {}, [], 5);
-      for (let poll = 0; poll < 2; poll += 1)
-        expect((await station.poll(soon(5_000))).answers[0]!.values).toEqual(plugValues);
-      expect(sim.connections).toBe(1);
-    },
-  );
+  it.each<TuyaFault>(['split', 'merge', 'prefix', 'sequence'])('is read despite: %s', async (fault) => {
+    const sim = await simulate({ version });
+    sim.fault(fault);
+    const station = open(sim, {}, [], 5);
+    for (let poll = 0; poll < 2; poll += 1)
+      expect((await station.poll(soon(5_000))).answers[0]!.values).toEqual(plugValues);
+    expect(sim.connections).toBe(1);
+  });
 
   it.each<[TuyaFault, string]>([
     ['check', 'BAD_REPLY'],
@@ -138,7 +135,7 @@ describe.each(versions)('a device of version %s', (version) => {
     ['busy', 'TIMEOUT'],
   ])('fails with a reason and heals after: %s', async (fault, code) => {
     const sim = await simulate({ version });
-    const station = open(sim, {}, [], 0.5);
+    const station = open(sim, {}, [], 0.25);
     await station.poll(soon());
     sim.fault(fault);
     if (fault === 'drop') await lettingGo();
@@ -161,6 +158,13 @@ describe.each(versions)('a device of version %s', (version) => {
 });
 
 describe('reading', () => {
+  it('waits for a device that thinks for a while', async () => {
+    const sim = await simulate({ version: '3.4' });
+    sim.fault('slow');
+    const station = open(sim, {}, [], 5);
+    expect((await station.poll(soon(5_000))).answers[0]!.values).toEqual(plugValues);
+  });
+
   it('refreshes first, so that power is not that of minutes ago', async () => {
     let watts = 10;
     const sim = await simulate({ stale: true, power: () => watts });
@@ -181,6 +185,43 @@ describe('reading', () => {
     for (let poll = 0; poll < 7; poll += 1) await station.poll(soon());
     expect(sim.heard.filter((command) => command === 18)).toHaveLength(6);
     expect(sim.heard.filter((command) => command === 10)).toHaveLength(7);
+  });
+
+  it('no longer asks a device to refresh that hangs up on being asked', async () => {
+    const sim = await simulate({ hangsUpOnRefresh: true });
+    const station = open(sim);
+    const outcomes: (number | undefined)[] = [];
+    for (let poll = 0; poll < 6; poll += 1) {
+      const values = await station.poll(soon()).then(
+        ({ answers }) => answers[0]!.values,
+        () => ({ power_watts: undefined }),
+      );
+      outcomes.push(values.power_watts);
+      await lettingGo();
+    }
+    // The first poll asks for nothing, because it is not known yet what there is.
+    expect(outcomes).toEqual([1234.5, undefined, undefined, undefined, 1234.5, 1234.5]);
+  });
+
+  it('finds the version out again after the firmware was updated', async () => {
+    const before = await simulate({ version: '3.3' });
+    const { port } = before;
+    const station = open(before, { version: undefined });
+    await station.poll(soon());
+    await before.close();
+    const after = await new TuyaSim({ id, key, version: '3.5', power: () => 7 }).listen(port);
+    closing.push(() => after.close());
+    const seen: unknown[] = [];
+    for (let poll = 0; poll < 6; poll += 1) {
+      seen.push(
+        await station.poll(soon()).then(
+          ({ answers }) => answers[0]!.values.power_watts,
+          () => 'failed',
+        ),
+      );
+      await lettingGo();
+    }
+    expect(seen.at(-1)).toBe(7);
   });
 
   it('uses what the device pushes between two polls', async () => {

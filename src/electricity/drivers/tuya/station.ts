@@ -30,7 +30,10 @@ export interface Part {
 export interface TuyaTarget extends Target {
   readonly deviceId: string;
   readonly port: number;
+  /** From the settings. */
   readonly version?: Version | undefined;
+  /** From its broadcast. */
+  readonly saidVersion?: Version | undefined;
   /** The device itself first, then the sub-devices behind it. */
   readonly parts: readonly Part[];
 }
@@ -40,37 +43,51 @@ export class TuyaStation implements Station {
   readonly #target: TuyaTarget;
   readonly #client: TuyaClient;
   readonly #clock: Clock;
+  readonly #timeoutMs: number;
   readonly #members: readonly Member[];
 
   constructor(target: TuyaTarget, key: string, timeoutMs: number, clock: Clock) {
-    const { host, port, deviceId, version } = target;
+    const { host, port, deviceId, version, saidVersion: hint } = target;
     this.#target = target;
     this.#clock = clock;
-    this.#client = new TuyaClient({ host, port, id: deviceId, key, version, timeoutMs, clock });
+    this.#client = new TuyaClient({ host, port, id: deviceId, key, version, hint, timeoutMs, clock });
+    this.#timeoutMs = timeoutMs;
     this.#members = target.parts.map((part) => new Member(part));
   }
 
   async poll(signal: AbortSignal): Promise<Poll> {
-    const [own] = this.#members.filter((m) => m.part.cid === undefined);
-    const subs = this.#members.filter((m) => m.part.cid !== undefined);
+    const [self] = this.#members;
+    const subs = this.#members.slice(1);
     const answers: Answer[] = [];
-    if (own !== undefined) answers.push(...(await this.#ask(own, signal)));
-    let failure: Error | undefined;
-    for (const sub of subs) {
-      try {
-        answers.push(...(await this.#ask(sub, signal)));
-      } catch (error) {
-        // A sub-device without a battery says nothing; the others of its gateway go on.
-        if (signal.aborted) throw error;
-        failure = error as Error;
-      }
-    }
-    if (answers.length === 0 && failure !== undefined) throw failure;
+    // A gateway as such measures nothing, and some never answer for themselves.
+    if (self !== undefined && (subs.length === 0 || self.map !== undefined))
+      answers.push(...(await this.#ask(self, signal)));
+    if (subs.length > 0) answers.push(...(await this.#askSubs(subs, answers.length === 0, signal)));
     return { station: this.#target.deviceId, mac: this.#target.mac, answers };
   }
 
   close(): void {
     this.#client.close();
+  }
+
+  /** Those that answered last come first, so that those that are away cost only the time that is left. */
+  async #askSubs(subs: readonly Member[], onlyThese: boolean, signal: AbortSignal): Promise<Answer[]> {
+    const until = this.#clock.monotonic() + this.#timeoutMs * 0.7;
+    const answers: Answer[] = [];
+    let failure: Error | undefined;
+    for (const sub of subs.toSorted((a, b) => a.away - b.away)) {
+      if (failure !== undefined && this.#clock.monotonic() > until) break;
+      try {
+        answers.push(...(await this.#ask(sub, signal)));
+        sub.away = 0;
+      } catch (error) {
+        sub.away += 1;
+        failure = error as Error;
+        if (signal.aborted) break;
+      }
+    }
+    if (answers.length === 0 && onlyThese && failure !== undefined) throw failure;
+    return answers;
   }
 
   async #ask(member: Member, signal: AbortSignal): Promise<Answer[]> {
@@ -79,8 +96,6 @@ export class TuyaStation implements Station {
     if (map !== undefined && cid === undefined && settings?.refresh !== false)
       await this.#client.refresh(measuredPoints(map), signal);
     const points = await this.#status(member, signal);
-    // A gateway as such measures nothing.
-    if (points.size === 0 && this.#members.length > 1) return [];
     // Reading comes first: it teaches what the device is.
     const values = member.read(points);
     const switches = this.#switches(member);
@@ -133,6 +148,8 @@ class Member {
   #recognised: PointMap | undefined;
   #scales: Scales = trusted;
   hasSwitch = false;
+  /** Polls in a row that it did not answer. */
+  away = 0;
 
   constructor(part: Part) {
     this.part = part;

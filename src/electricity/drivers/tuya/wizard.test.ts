@@ -14,6 +14,7 @@ import { MemoryState } from '../../../../tests/servers/memory-store.ts';
 import { tuyaCommands } from './cli.ts';
 import { TuyaCloudSim, type CloudSimDevice } from './cloud-sim.ts';
 import { quotaKey, signature, TuyaCloud } from './cloud.ts';
+import { askTerminal } from './ask.ts';
 import { config } from './config.ts';
 import { TuyaSim } from './sim.ts';
 
@@ -311,6 +312,15 @@ describe('lares tuya wizard', () => {
       code: 'USAGE',
     });
     expect(sim.paths).toEqual([]);
+  });
+});
+
+describe.skipIf(process.stdin.isTTY)('asking where nobody sits', () => {
+  it('says what to set instead', async () => {
+    await expect(askTerminal('Access ID: ', false)).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('TUYA_ACCESS_SECRET') as string,
+    });
   });
 });
 
