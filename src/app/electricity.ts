@@ -70,6 +70,7 @@ export class Electricity {
       now: () => clock.now(),
       timeZone: () => timeZone,
       retentionYears: () => this.#config.retention_years,
+      maxPowerW: () => this.#config.max_power_kw * 1000,
     });
     this.#prices = this.#makePrices();
     this.spending = new Spending({

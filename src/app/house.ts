@@ -158,7 +158,11 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     whereIs: (mac) => lan.get(mac)?.ip,
     anyoneHome: () => (config.presence.people.length === 0 ? undefined : presence.view().countHome > 0),
     broker: brokers.sources,
-    homeassistant: config.homeassistant,
+    homeassistant: config.homeassistant && {
+      url: config.homeassistant.url,
+      token: config.homeassistant.token,
+      verifyTls: config.homeassistant.verify_tls,
+    },
     fleeting: options.lookFirst === true,
   });
   life.defer(() => electricity.stop());

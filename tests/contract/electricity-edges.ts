@@ -1,6 +1,9 @@
 import { drivers, type DriverKind } from '#electricity/drivers/index.ts';
+import { GlowSim } from '#electricity/drivers/glow/sim.ts';
+import { HomeAssistantEnergySim } from '#electricity/drivers/homeassistant/sim.ts';
 import { KasaSim } from '#electricity/drivers/kasa/sim.ts';
 import { ModbusSim } from '#electricity/drivers/modbus/sim.ts';
+import { PulseSim } from '#electricity/drivers/pulse/sim.ts';
 import { ShellySim } from '#electricity/drivers/shelly/sim.ts';
 import { TasmotaSim } from '#electricity/drivers/tasmota/sim.ts';
 import { TuyaSim } from '#electricity/drivers/tuya/sim.ts';
@@ -8,6 +11,7 @@ import type { Driver } from '#kernel/driver.ts';
 import { Logger } from '#platform/log.ts';
 import { startBroker } from '#platform/mqtt/broker.ts';
 import { brokerConfig } from '#platform/mqtt/config.ts';
+import { freePort } from '../servers/process.ts';
 import { MemoryState } from '../servers/memory-store.ts';
 
 /** A driver with its simulator, ready to run. */
@@ -18,6 +22,8 @@ export interface Simulated {
   readonly config: object;
   /** It runs many devices: a dead one is told as trouble, and the run goes on. */
   readonly goesOn?: boolean;
+  /** It only listens: nobody who sends is no error. */
+  readonly mayFallSilent?: boolean;
   close(): Promise<void>;
 }
 
@@ -95,6 +101,35 @@ export const electricityEdges: { [Kind in DriverKind]: () => Promise<Simulated> 
         },
       },
     );
+  },
+  pulse: async () => {
+    const token = 'at-least-sixteen-characters';
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}/api/electricity/pulse`;
+    const sim = await new PulseSim({ id: 'house', token, url, power: () => 4_000, everyMs: 200 }).listen();
+    const config = { meters: [{ name: 'meter', id: 'house', token }], http: { host: '127.0.0.1', port } };
+    return made('pulse', {}, config, { mayFallSilent: true, close: () => sim.close() });
+  },
+  glow: async () => {
+    const mqtt = await broker();
+    const sim = await new GlowSim({ broker: mqtt.device, power: () => 400, everyMs: 200 }).listen();
+    return made(
+      'glow',
+      { broker: mqtt.house },
+      {},
+      {
+        close: async () => {
+          await sim.close();
+          await mqtt.close();
+        },
+      },
+    );
+  },
+  homeassistant: async () => {
+    const devices = [{ slug: 'lamp', name: 'Lamp', power: () => 40 }];
+    const sim = await new HomeAssistantEnergySim({ devices }).listen();
+    const parts = { homeassistant: { url: sim.url, token: sim.token } };
+    return made('homeassistant', parts, { auto: true }, { close: () => sim.close() });
   },
   tasmota_http: async () => {
     const sim = await new TasmotaSim({ power: () => 40 }).listen();

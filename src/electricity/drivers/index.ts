@@ -3,8 +3,11 @@ import type { Driver } from '#kernel/driver.ts';
 import type { DiscoverIo, DriverParts, PollConfig, Protocol, Target } from '../driver.ts';
 import { polledDriver } from '../fleet/driver.ts';
 import type { ElectricitySignal, Found } from '../model.ts';
+import * as glow from './glow/driver.ts';
+import * as homeassistant from './homeassistant/driver.ts';
 import * as kasa from './kasa/driver.ts';
 import * as modbus from './modbus/driver.ts';
+import * as pulse from './pulse/driver.ts';
 import * as shelly from './shelly/driver.ts';
 import * as tasmota from './tasmota/driver.ts';
 import * as tasmotaHttp from './tasmota/http-driver.ts';
@@ -64,8 +67,16 @@ export const drivers = {
   tuya: polled('tuya', 'Tuya', tuya),
   shelly: polled('shelly', 'Shelly', shelly),
   modbus: polled('modbus', 'Circuits over Modbus', modbus),
+  pulse: pushed('pulse', 'Pulse meters', pulse.config, pulse.makePulseDriver),
+  glow: pushed('glow', 'Glow smart meter display', glow.config, glow.makeGlowDriver),
   tasmota: pushed('tasmota', 'Tasmota over MQTT', tasmota.config, tasmota.makeTasmotaDriver),
   tasmota_http: polled('tasmota_http', 'Tasmota over HTTP', tasmotaHttp),
+  homeassistant: pushed(
+    'homeassistant',
+    'Energy from Home Assistant',
+    homeassistant.config,
+    homeassistant.makeHomeAssistantEnergyDriver,
+  ),
 } as const;
 
 export type DriverKind = keyof typeof drivers;

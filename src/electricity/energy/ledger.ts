@@ -28,6 +28,8 @@ export interface LedgerParts {
   readonly timeZone: () => string;
   /** Slots older than this are let go. 10 unless given. */
   readonly retentionYears?: () => number;
+  /** No device draws more, W; what says so is held back. 25,000 unless given. */
+  readonly maxPowerW?: () => number;
 }
 
 /** What the ledger needs to know of a device. */
@@ -129,6 +131,7 @@ export class Ledger implements EnergyBook {
     const before = entry.counter;
     const { state, pieces, lost } = advance(before, said, {
       ...defaultLimits,
+      maxPowerW: this.#maxPowerW(),
       wrapsAtWh: device.wrapsAtWh,
     });
     if (state === before) return;
@@ -152,7 +155,7 @@ export class Ledger implements EnergyBook {
    */
   async remember(id: string, slots: readonly EnergySlot[]): Promise<void> {
     const now = this.#parts.now();
-    const told = sane(slots, defaultLimits.maxPowerW).filter(({ from }) => from < now);
+    const told = sane(slots, this.#maxPowerW()).filter(({ from }) => from < now);
     if (told.length === 0 || id === houseId) return;
     const entry = this.#entry(id);
     this.#dirty.add(id);
@@ -444,6 +447,10 @@ export class Ledger implements EnergyBook {
     this.#changes = new Map();
     this.#dirty = new Set();
     return { revision: this.#revision + 1, states, slots };
+  }
+
+  #maxPowerW(): number {
+    return this.#parts.maxPowerW?.() ?? defaultLimits.maxPowerW;
   }
 
   #limit(): void {
