@@ -125,12 +125,15 @@ export function wantedPoints(map: PointMap | undefined): number[] {
 export const scaled = (raw: number, scale: number): number =>
   scale >= 1 ? raw / scale : raw * Math.round(1 / scale);
 
-/** What a state means in our units. What is absent, no number or impossible is left out, never 0. */
+/**
+ * What a state means in our units. What is absent or no number is left out, never 0; 0 V too, because a device that
+ * answers has mains, so it only has not measured.
+ */
 export function toValues(map: PointMap, points: DataPoints): Values {
   const values: Partial<Record<Quantity, number>> = {};
   for (const [quantity, { dp, scale }] of Object.entries(map.values) as [Quantity, Scaled][]) {
     const raw = points.get(dp);
-    if (typeof raw === 'number')
+    if (typeof raw === 'number' && !(raw === 0 && quantity.startsWith('voltage_')))
       values[quantity] = scaled(raw, scale) * sign(map.directions?.[quantity], points);
   }
   addPhases(values, map, points);
@@ -156,7 +159,7 @@ function addPhases(values: Partial<Record<Quantity, number>>, map: PointMap, poi
   const read = phases.map((dp) => readPhase(points.get(dp)));
   const [only] = read;
   if (phases.length === 1 && only !== undefined) {
-    values.voltage_volts ??= only.volts;
+    if (only.volts > 0) values.voltage_volts ??= only.volts;
     values.current_amps ??= only.amps;
     values.power_watts ??= only.watts;
     return;
@@ -164,7 +167,7 @@ function addPhases(values: Partial<Record<Quantity, number>>, map: PointMap, poi
   read.forEach((phase, index) => {
     const names = phaseNames[index];
     if (phase === undefined || names === undefined) return;
-    values[names.voltage] = phase.volts;
+    if (phase.volts > 0) values[names.voltage] = phase.volts;
     values[names.current] = phase.amps;
     values[names.power] = phase.watts;
   });

@@ -98,6 +98,11 @@ describe('values', () => {
     );
   });
 
+  it('of 0 volts are not measured', () => {
+    const points = state({ 1: false, 18: 0, 19: 0, 20: 0 });
+    expect(toValues(recognise(points)!, points)).toEqual({ is_on: 0, current_amps: 0, power_watts: 0 });
+  });
+
   it('of every simulated shape are what the appliance draws', () => {
     for (const shape of simShapes) {
       const points = new SimDevice({ shape, power: () => 1000, now: () => 0 }).measure();

@@ -181,7 +181,7 @@ describe('what the settings name', () => {
         version: undefined,
         pollIntervalMs: 10_000,
         parts: [
-          { settings: settings.devices[0], id: 'gateway-0001', productId: undefined },
+          { settings: { ...settings.devices[0], key: undefined }, id: 'gateway-0001', productId: undefined },
           { settings: settings.devices[1], id: 'sub-00000001', cid: 'a1', productId: undefined },
         ],
       },

@@ -40,11 +40,19 @@ function targetOf(settings: TuyaConfig, device: TuyaDeviceConfig, host: string, 
     pollIntervalMs:
       device.poll_interval_seconds === undefined ? undefined : device.poll_interval_seconds * 1000,
     parts: [
-      { settings: device, id: device.id, productId: device.product_id ?? beacon?.productId },
-      ...subs.map((sub) => ({ settings: sub, id: sub.id, cid: sub.node_id, productId: sub.product_id })),
+      { settings: keyless(device), id: device.id, productId: device.product_id ?? beacon?.productId },
+      ...subs.map((sub) => ({
+        settings: keyless(sub),
+        id: sub.id,
+        cid: sub.node_id,
+        productId: sub.product_id,
+      })),
     ],
   };
 }
+
+/** Targets are handed around and may be shown; keys are not. */
+const keyless = (device: TuyaDeviceConfig): TuyaDeviceConfig => ({ ...device, key: undefined });
 
 /** Listens for broadcasts, asks the named networks for more, and, where that is wanted, tries their addresses one by one. */
 async function* discover(

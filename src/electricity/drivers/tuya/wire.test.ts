@@ -240,6 +240,8 @@ describe('bytes from the network', () => {
       points: new Map([[1, false]]),
       cid: 'a1',
     });
+    expect(readBody(Buffer.from('{"dps":{"19":NaN}}')).points).toBeUndefined();
+    expect(readBody(Buffer.from('{"dps":{"19":1e999}}'))).toEqual({ points: new Map() });
     expect(readBody(Buffer.from('{"dps"'))).toEqual({ text: '{"dps"' });
     expect(readBody(Buffer.alloc(0))).toEqual({});
   });
