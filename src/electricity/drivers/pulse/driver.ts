@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Driver } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { complainer } from '#platform/complain.ts';
-import { listen } from '#platform/mqtt/client.ts';
-import { backoff } from '#platform/supervisor.ts';
+import { listenAgain } from '#platform/mqtt/again.ts';
 import type { DriverParts, ElectricityContext } from '../../driver.ts';
 import type { ElectricitySignal } from '../../model.ts';
 import { config, type PulseConfig } from './config.ts';
@@ -16,8 +15,6 @@ export { config };
 export { ingressPaths, type IngressReply, type IngressRequest } from './ingress.ts';
 
 const tickMs = 5_000;
-// A refused password stays refused; some brokers ban who insists.
-const refusedWaitMs = 300_000;
 
 export const example = {
   meters: [
@@ -115,23 +112,19 @@ async function listenAlways(
       'CONFIG_INVALID',
       'meters that speak MQTT need a broker: set up the section mqtt, or pulse.mqtt.broker',
     );
-  const clientId = await sessionName(parts);
-  for (let attempt = 0; !signal.aborted; attempt += 1) {
-    try {
-      await listen(broker, [...routes.keys()], (topic, payload, { retain }) => take(topic, payload, retain), {
-        signal,
-        clientId,
-        onConnected: () => {
-          attempt = 0;
-          context.alive('connected to the broker');
-        },
-      });
-    } catch (error) {
-      if (!(error instanceof LaresError)) throw error;
-      emit({ kind: 'trouble', id: undefined, address: broker.url, error });
-      await clock.sleep(error.code === 'AUTH_REFUSED' ? refusedWaitMs : backoff(attempt, random()), signal);
-    }
-  }
+  await listenAgain(
+    broker,
+    [...routes.keys()],
+    (topic, payload, { retain }) => take(topic, payload, retain),
+    {
+      signal,
+      clock,
+      random,
+      clientId: await sessionName(parts),
+      onConnected: () => context.alive('connected to the broker'),
+      onTrouble: (error) => emit({ kind: 'trouble', id: undefined, address: broker.url, error }),
+    },
+  );
 
   function take(topic: string, payload: Buffer, retain: boolean): void {
     const route = routes.get(topic);
