@@ -9,6 +9,10 @@ import { closeAll, closers, day, device, last, signal, start, values, watch } fr
 
 afterEach(closeAll);
 
+interface Batch {
+  readonly params: { readonly requests: readonly { readonly method: string }[] };
+}
+
 describe('readings', () => {
   const since = start - 2 * day;
   const power = (_: number, socket: number) => 100 + socket;
@@ -135,6 +139,27 @@ describe('readings', () => {
     expect(values(await poll())).toEqual([
       { power_watts: 100, voltage_volts: 230, current_amps: amps(100), energy_wh: 4_800, is_on: 1 },
     ]);
+    expect(sim.asked.filter((q) => q.includes('multipleRequest'))).toHaveLength(1);
+  });
+
+  test('the first question is only what a device is; then it is asked everything at once', async () => {
+    const sysinfo = '"system":{"get_sysinfo":{}}';
+    const meter = '"emeter":{"get_realtime":{}}';
+    for (const way of ['xor', 'klap1'] as const) {
+      const sim = await device({ model: 'KP115', way });
+      const { poll } = watch(sim);
+      await poll();
+      await poll();
+      expect(sim.asked).toEqual([`{${sysinfo}}`, `{${meter}}`, `{${sysinfo},${meter}}`]);
+    }
+  });
+
+  test('a device without a meter is never asked for one', async () => {
+    const sim = await device({ model: 'HS100' });
+    const { poll } = watch(sim);
+    await poll();
+    await poll();
+    expect(new Set(sim.asked)).toEqual(new Set(['{"system":{"get_sysinfo":{}}}']));
   });
 
   test('methods that a device lacks are asked for once', async () => {
@@ -142,13 +167,12 @@ describe('readings', () => {
     const { poll } = watch(sim);
     await poll();
     await poll();
-    const before = (sim.brain as SmartBrain).asked.length;
+    const before = sim.asked.length;
     await poll();
-    expect((sim.brain as SmartBrain).asked.slice(before)).toEqual([
-      'multipleRequest',
-      'get_device_info',
-      'get_energy_usage',
-    ]);
+    const methods = sim.asked
+      .slice(before)
+      .map((q) => (JSON.parse(q) as Batch).params.requests.map((r) => r.method));
+    expect(methods).toEqual([['get_device_info', 'get_energy_usage']]);
   });
 
   test('NaN, and volts that are zero, are no readings', async () => {

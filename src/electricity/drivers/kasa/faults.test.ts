@@ -1,7 +1,10 @@
+import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import { xorFrame } from './codec.ts';
 import type { KasaFault } from './sim.ts';
 import type { SimModelName, SimWay } from './sim-models.ts';
-import { closeAll, device, last, watch } from './watch.fixture.ts';
+import { closeAll, closers, device, last, signal, watch } from './watch.fixture.ts';
+import { XorLink } from './xor-link.ts';
 
 afterEach(closeAll);
 
@@ -109,4 +112,29 @@ test('one silent device among twenty delays none of the others', async () => {
   await Promise.all(polls);
   expect(ended.length).toBe(20);
   expect(ended.indexOf(-1)).toBe(19);
+});
+
+test('a part of a stray reply behind a reply spoils nothing that is asked later', async () => {
+  const reply = xorFrame(
+    '{"system":{"get_sysinfo":{"type":"IOT.SMARTPLUGSWITCH","model":"HS100","relay_state":1}}}',
+  );
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections += 1;
+    let owed: Buffer = Buffer.alloc(0);
+    socket.on('error', () => {});
+    socket.on('data', () => {
+      socket.write(Buffer.concat([owed, reply, reply.subarray(0, 20)]));
+      owed = reply.subarray(20);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closers.push(() => server.close());
+  const link = new XorLink('127.0.0.1', (server.address() as AddressInfo).port);
+  closers.push(() => link.close());
+  for (let i = 1; i <= 3; i += 1) {
+    const answer = await link.ask('{"system":{"get_sysinfo":{}}}', signal());
+    expect(answer).toMatchObject({ system: { get_sysinfo: { relay_state: 1 } } });
+    expect(connections).toBe(i);
+  }
 });

@@ -31,8 +31,6 @@ export class SmartBrain implements SimBrain {
   readonly type = 'SMART.TAPOPLUG';
   readonly model: string;
   readonly mac: string;
-  /** Questions by method, for tests. */
-  readonly asked: string[] = [];
   /** Sockets in one page of their list. */
   pageSize = 10;
   readonly #options: SmartBrainOptions;
@@ -65,7 +63,6 @@ export class SmartBrain implements SimBrain {
     const { method } = call;
     const params = branch(call['params']);
     if (typeof method !== 'string') return fail(-1003);
-    if (this.asked.push(method) > 1_000) this.asked.splice(0, 500);
     if (method === 'multipleRequest') return this.#batch(params, child);
     const meter = child ?? (this.#strip ? undefined : this.#options.meters[0]);
     const metered = this.#options.traits.meter !== undefined && meter !== undefined;

@@ -81,6 +81,8 @@ export class KasaSim {
   /** Milliseconds that its clock is ahead. */
   skewMs = 0;
   readonly meters: readonly SimMeter[];
+  /** The newest questions that it was asked over TCP, in plain text. */
+  readonly asked: string[] = [];
   #host: string;
   readonly #ports: Partial<KasaPorts>;
   readonly #faults = new Map<KasaFault, NodeJS.Timeout>();
@@ -242,6 +244,7 @@ export class KasaSim {
   }
 
   #answer(question: string, over: 'tcp' | 'udp'): string {
+    if (over === 'tcp' && this.asked.push(question) > 100) this.asked.shift();
     const text = this.brain.answer(question, over);
     // What firmware prints when it divides by nothing.
     return this.#faults.has('nan')
