@@ -114,6 +114,14 @@ describe('discovery', () => {
     expect(items.map((item) => item.found.host).toSorted()).toEqual(['127.9.8.3', '127.9.8.7']);
   });
 
+  it('names its own address on the way to each network', async () => {
+    const { settings, asked } = await settingsFor({ sweep: true, bind: '0.0.0.0' }, [], ['127.9.6.0/29']);
+    const sim = await simulate(4, '3.5', '127.9.6.3');
+    await sim.answerSolicitations(asked);
+    const [item] = await found(settings, 1);
+    expect(item!.found).toMatchObject({ id: sim.options.id, host: '127.9.6.3' });
+  });
+
   it('finds by its key what nobody hears, and learns its version', async () => {
     const hidden = await simulate(5, '3.4', '127.9.7.5');
     await simulate(6, '3.4', '127.9.7.6', hidden.port).then((other) => other.fault('hang'));

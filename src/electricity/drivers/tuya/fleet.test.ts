@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { runDriver } from '../../../../tests/contract/run-driver.ts';
 import { ManualClock, scaledClock, systemClock } from '#platform/clock.ts';
@@ -5,8 +6,9 @@ import { polledDriver } from '../../fleet/driver.ts';
 import type { ElectricitySignal } from '../../model.ts';
 import { TuyaLink } from './link.ts';
 import { config, example, protocol } from './driver.ts';
-import type { Version } from './model.ts';
+import { commands, type Version } from './model.ts';
 import { TuyaSim } from './sim.ts';
+import { Wire } from './wire.ts';
 
 const key = '0123456789abcdef';
 const driver = polledDriver({ kind: 'tuya', title: 'Tuya', config, example, protocol });
@@ -126,5 +128,35 @@ describe.each<Version>(['3.1', '3.3', '3.4', '3.5'])('a connection of version %s
     await new Promise((resolve) => setTimeout(resolve, 20));
     sim.disconnect();
     expect(await Promise.all(waiting)).toEqual(['UNREACHABLE', 'UNREACHABLE', 'UNREACHABLE']);
+  });
+});
+
+describe.each<Version>(['3.4', '3.5'])('a session of version %s', (version) => {
+  it('is refused when the other side cannot prove that it knows the local key', async () => {
+    const server = createServer((socket) => {
+      const wire = new Wire(version, Buffer.from(key), 'device');
+      socket.on('error', () => {});
+      socket.on('data', (chunk) => {
+        const { sequence } = wire.decode(chunk);
+        socket.write(wire.encode(commands.sessionAnswer, Buffer.alloc(48, 7), { sequence, retcode: 0 }));
+      });
+    });
+    const port = await new Promise<number>((resolve) =>
+      server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)),
+    );
+    closing.push(() => new Promise((resolve) => server.close(resolve)));
+    const link = new TuyaLink({
+      host: '127.0.0.1',
+      port,
+      id: idOf(9),
+      key: Buffer.from(key),
+      version,
+      clock: new ManualClock(),
+      heard: () => {},
+    });
+    await expect(link.connect({ signal: new AbortController().signal, ms: 2_000 })).rejects.toMatchObject({
+      code: 'AUTH_REFUSED',
+    });
+    expect(link.open).toBe(false);
   });
 });
