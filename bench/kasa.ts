@@ -6,9 +6,11 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Client, type AnyDevice } from 'tplink-smarthome-api';
+import { xorFrame } from '#electricity/drivers/kasa/codec.ts';
 import { config, protocol } from '#electricity/drivers/kasa/driver.ts';
 import type { KasaTarget } from '#electricity/drivers/kasa/model.ts';
 import { simLogin } from '#electricity/drivers/kasa/sim.ts';
@@ -47,7 +49,8 @@ interface Cost {
 
 /** Runs polls for a while, `workers` at a time, and says what one costs. */
 async function measure(workers: readonly (() => Promise<unknown>)[]): Promise<Cost> {
-  for (const poll of workers) for (let i = 0; i < 20; i += 1) await poll();
+  const warmUntil = performance.now() + 1_000;
+  while (performance.now() < warmUntil) for (const poll of workers) await poll();
   const times: number[] = [];
   const cpu = process.cpuUsage();
   const begun = performance.now();
@@ -70,6 +73,24 @@ async function measure(workers: readonly (() => Promise<unknown>)[]): Promise<Co
     p99: percentile(times, 0.99),
     cpuUs: (user + system) / times.length,
   };
+}
+
+/** The same bytes over a bare socket, unread: what no client can do without. */
+async function bareQuestion({
+  host,
+  port,
+}: SimPlace): Promise<{ ask: () => Promise<unknown>; close: () => void }> {
+  const question = xorFrame('{"system":{"get_sysinfo":{}},"emeter":{"get_realtime":{}}}');
+  const socket = connect({ host, port, noDelay: true });
+  await once(socket, 'connect');
+  let heard = () => {};
+  socket.on('data', () => heard());
+  const ask = () =>
+    new Promise<void>((resolve) => {
+      heard = resolve;
+      socket.write(question);
+    });
+  return { ask, close: () => socket.destroy() };
 }
 
 /** Milliseconds until all have answered once; the median of five sweeps. */
@@ -120,6 +141,18 @@ const ourWays = [
   ['Lares AES, Tapo, 2 methods', aes, 'aes', 'smart'],
   ['Lares XOR, strip of 6 (7 questions)', strip, 'xor', 'iot'],
 ] as const;
+const bare = await bareQuestion(xor[0]!);
+const floor = await measure([bare.ask]);
+bare.close();
+row([
+  'a bare socket, the same bytes unread',
+  fixed(floor.perSecond, 0),
+  fixed(floor.p50, 3),
+  fixed(floor.p99, 3),
+  fixed(floor.cpuUs, 0),
+  '',
+  '',
+]);
 const costs: Cost[] = [];
 for (const [title, places, way, family] of ourWays) {
   const stations = places.slice(0, 50).map((place) => open(place, way, family));
