@@ -26,6 +26,9 @@ const rules: Readonly<Record<string, readonly [boolean, string, (value: unknown)
   pulses: [false, `at most ${mostPulses} rising uptimes in ms, none after uptime_ms`, isRising],
 };
 
+/** Names of all fields of a message. */
+export const ownFields: readonly string[] = Object.keys(rules);
+
 /**
  * The JSON of `POST /api/electricity/pulse` and of `lares/pulse/<id>`: one message, or a list of kept ones, oldest
  * first. Unknown fields are ignored. Throws BAD_REPLY with a sentence for whoever writes the firmware.
@@ -61,10 +64,8 @@ function message(item: unknown, place: string): Addressed {
   }
   const number = (key: string) => get(key) as number | undefined;
   const [total, sinceBoot, uptimeMs] = [number('total_pulses')!, number('since_boot'), number('uptime_ms')!];
-  if (sinceBoot !== undefined && sinceBoot > total)
-    throw new LaresError('BAD_REPLY', `${place}since_boot must not be more than total_pulses`);
   const pulses = get('pulses') as readonly number[] | undefined;
-  if (pulses !== undefined && ((pulses.at(-1) ?? 0) > uptimeMs || pulses.length > total))
+  if ((pulses?.at(-1) ?? 0) > uptimeMs)
     throw new LaresError('BAD_REPLY', `${place}pulses must be ${rules['pulses']![1]}`);
   const boot = get('boot') as string | number | undefined;
   return {
@@ -75,7 +76,8 @@ function message(item: unknown, place: string): Addressed {
       impPerKwh: number('imp_per_kwh'),
       sequence: number('sequence'),
       boot: boot === undefined ? undefined : String(boot),
-      sinceBoot,
+      // More than the total: the total has wrapped since.
+      sinceBoot: sinceBoot !== undefined && sinceBoot <= total ? sinceBoot : undefined,
       at: instant(get('at')),
       ageMs: number('age_ms'),
       pulses,

@@ -160,9 +160,9 @@ export class PulseSim {
       uptime_ms: this.#now() - this.#bootedAt,
       sequence: this.#sequence,
       boot: `boot-${this.#boots}`,
-      since_boot: Math.min(this.#sinceBoot, this.#count),
+      since_boot: this.#sinceBoot,
       imp_per_kwh: this.#imp,
-      pulses: this.#pulses.slice(-Math.min(mostPulses, this.#count)),
+      pulses: this.#pulses.slice(-mostPulses),
       at: this.#now() + (this.#has('skew') ? 3_600_000 : 0),
     };
   }
