@@ -1,11 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '#platform/clock.ts';
-import { silent } from '#platform/log.ts';
 import { config, example, protocol } from './driver.ts';
-import { simulate } from './sim.ts';
 import { simModels, type SimModelName, type SimWay } from './sim-models.ts';
 import type { SmartBrain } from './sim-smart.ts';
-import { closeAll, closers, day, device, last, signal, start, values, watch } from './watch.fixture.ts';
+import { closeAll, day, device, last, signal, start, values, watch } from './watch.fixture.ts';
 
 afterEach(closeAll);
 
@@ -254,16 +252,6 @@ describe('switching', () => {
     ]);
     expect([all[1], all[2].length, all[3]]).toEqual([false, 2, true]);
   });
-});
-
-test('the simulator for the contract test is a plug that its own settings watch', async () => {
-  const { config: settings, close } = await simulate();
-  closers.push(close);
-  const all = config.parse(settings);
-  const [target] = protocol.configured(all);
-  const station = protocol.open(target!, all, { clock: systemClock, log: silent, random: Math.random });
-  closers.push(() => station.close());
-  expect(last(await station.poll(signal())).values.power_watts).toBe(10);
 });
 
 describe('settings', () => {

@@ -301,10 +301,3 @@ export class KasaSim {
     return discoveryPacket({ operation: 2, flags: 0, serial, payload });
   }
 }
-
-/** A running plug, and the settings that watch it. For the contract test. */
-export async function simulate() {
-  const sim = await new KasaSim({ model: 'KP115' }).listen();
-  const ports = { local: sim.port, http: sim.port };
-  return { config: { devices: [{ host: sim.host }], ports }, close: () => sim.close() };
-}
