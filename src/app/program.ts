@@ -7,8 +7,9 @@ import { cliHouse, envFilesOf, findConfig, type GlobalOptions } from './context.
 import { envBindings, houseConfig } from './config.ts';
 import { electricityProgram } from './electricity-cli.ts';
 import { drivers } from '#electricity/drivers/index.ts';
+import { electricityConfig } from '#electricity/config.ts';
+import { askTerminal } from '#electricity/drivers/tuya/ask.ts';
 import { tuyaCommands } from '#electricity/drivers/tuya/cli.ts';
-import { askPerson } from './ask.ts';
 import { graphiteCommands } from '#metrics/cli.ts';
 import { doctorCommand } from '#ops/cli.ts';
 import { maintenanceCommand } from '#ops/maintenance.ts';
@@ -59,11 +60,14 @@ export const buildProgram: BuildProgram = (env, signal) => {
   presenceProgram(program, house, { env, version, options });
   electricityProgram(program, house, { env, version, options });
   tuyaCommands(program, house, {
-    settings: async () =>
-      (house.configFile() === undefined ? undefined : (await house.config()).electricity.tuya) ??
-      drivers.tuya.config.parse({}),
+    settings: async () => {
+      const electricity =
+        house.configFile() === undefined ? electricityConfig.parse({}) : (await house.config()).electricity;
+      const { tuya = drivers.tuya.config.parse({}) } = electricity;
+      return tuya.networks.length > 0 ? tuya : { ...tuya, networks: electricity.networks };
+    },
     edit: (edits) => house.edit(edits),
-    ask: askPerson,
+    ask: askTerminal,
   });
   graphiteCommands(program, house);
   tadoCommands(program, house);

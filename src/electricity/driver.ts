@@ -75,6 +75,8 @@ export interface Target {
   /** What the settings call it; wins over the name that the device gives itself. */
   readonly name?: string | undefined;
   readonly mac?: string | undefined;
+  /** What a person must do before it can be polled: `its local key: lares tuya wizard`. It is told once and left alone. */
+  readonly needs?: string | undefined;
   /** From the settings of this device; else the driver's interval applies. */
   readonly pollIntervalMs?: number | undefined;
 }

@@ -172,6 +172,17 @@ test('a device that hung can be switched as soon as it answers again', async () 
   expect(signals.filter((s) => s.kind === 'device')).toHaveLength(1);
 });
 
+test('a device that only a person can open is told once and left alone', async () => {
+  const [a, locked] = [await plug('01'), await plug('02')];
+  locked.needs = 'its key';
+  const { signals, lines, details } = run({ network: () => [a, locked] });
+  await until(() => measured(signals, '01') >= 3, 'three polls of the open one');
+  expect(locked.polls).toBe(0);
+  expect(signals.filter((s) => s.kind === 'trouble')).toEqual([]);
+  expect(lines.filter((l) => l.includes('found 02') && l.includes('which needs its key'))).toHaveLength(1);
+  expect(details).toContain('1 of 1 answer, 1 found that need something first');
+});
+
 test('a search that fails is a warning, and what the settings name is polled all the same', async () => {
   const a = await plug('01');
   const { signals, lines, details } = run({

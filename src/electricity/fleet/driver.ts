@@ -46,6 +46,7 @@ class Fleet<Config extends PollConfig, T extends Target> {
   readonly #whereIs: (mac: string) => string | undefined;
   readonly #members: Member[] = [];
   readonly #running: Promise<void>[] = [];
+  readonly #needy = new Set<string>();
   #searched = false;
   #look: AbortController | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
@@ -122,11 +123,22 @@ class Fleet<Config extends PollConfig, T extends Target> {
       if (moved) this.#move(byId, target, 'it was found');
       return;
     }
+    if (target.needs !== undefined) return this.#tellNeeds(target);
     const byHost = this.#members.find((m) => m.target.host === host);
     if (byHost === undefined) return this.#add(target);
     // Its own polls know better than a reply to a search who it is.
     if (id === undefined || byHost.identity !== undefined || byHost.target.id !== undefined) return;
     byHost.retarget({ ...target, name: byHost.target.name });
+  }
+
+  /** Nothing is gained by asking a device that only a person can open; that it is there is worth one line. */
+  #tellNeeds({ id, host, needs }: Target): void {
+    const key = `${id ?? host} ${needs ?? ''}`;
+    if (this.#needy.has(key)) return;
+    this.#needy.add(key);
+    this.#context.log.info(
+      `${this.#protocol.kind}: found ${id ?? 'a device'} at ${host}, which needs ${needs ?? ''}`,
+    );
   }
 
   #move(member: Member, target: Target, how: string): void {
@@ -177,8 +189,9 @@ class Fleet<Config extends PollConfig, T extends Target> {
   #tell(): void {
     const all = this.#members.length;
     const working = this.#members.filter((m) => m.works).length;
-    if (all === 0) this.#context.alive('no device found or configured yet');
-    else if (working > 0) this.#context.alive(`${working} of ${all} answer`);
+    const waiting = this.#needy.size === 0 ? '' : `, ${this.#needy.size} found that need something first`;
+    if (all === 0) this.#context.alive(`no device found or configured yet${waiting}`);
+    else if (working > 0) this.#context.alive(`${working} of ${all} answer${waiting}`);
   }
 
   /** Slow intervals must not look like silence. */

@@ -14,6 +14,8 @@ export class ToyPlug {
   #server: Server | undefined;
   readonly #sockets = new Set<Socket>();
   host = '';
+  /** What a person must do first. */
+  needs: string | undefined;
 
   constructor(id: string) {
     this.id = id;
@@ -93,7 +95,8 @@ export function toyProtocol(network: () => readonly ToyPlug[]): Protocol<ToyConf
     kind: 'toy',
     configured: (config) => config.hosts.map((host) => ({ host })),
     discover: async function* () {
-      for (const { id, host } of network()) yield { target: { id, host }, found: { kind: 'toy', id, host } };
+      for (const { id, host, needs } of network())
+        yield { target: { id, host, needs }, found: { kind: 'toy', id, host } };
     },
     open: (target) => new ToyStation(target),
   };

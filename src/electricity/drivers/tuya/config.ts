@@ -94,11 +94,6 @@ const device = z
       description: 'The data point that switches the load; 1 for plugs, 16 for breakers unless set',
       reload: 'live',
     }),
-    control: z.boolean().default(true).meta({
-      title: 'May be switched',
-      description: 'False refuses every command to this device',
-      reload: 'live',
-    }),
     refresh: z.boolean().default(true).meta({
       title: 'Refresh before reading',
       description: 'Asks the device to measure before each poll; many say old power otherwise',

@@ -86,6 +86,7 @@ function fromBeacon(settings: TuyaConfig, beacon: Beacon): { target: TuyaTarget;
           port: tuyaPort,
           saidVersion: beacon.version,
           parts: [{ settings: undefined, id: beacon.id, productId: beacon.productId }],
+          needs: needsKey,
         }
       : targetOf(settings, known, beacon.ip, beacon);
   const found: Found = {

@@ -125,7 +125,7 @@ export class TuyaStation implements Station {
 
   #switches(member: Member): Switches | undefined {
     const dp = member.map?.switchDp;
-    if (dp === undefined || member.part.settings?.control === false || !member.hasSwitch) return undefined;
+    if (dp === undefined || !member.hasSwitch) return undefined;
     return { turn: (on, signal) => this.#turn(member, dp, on, signal) };
   }
 
