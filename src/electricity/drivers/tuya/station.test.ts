@@ -290,11 +290,6 @@ describe('reading', () => {
     });
   });
 
-  it('offers no switch where the settings forbid it', async () => {
-    const [answer] = (await open(await simulate(), { control: false }).poll(soon())).answers;
-    expect(answer!.switches).toBeUndefined();
-  });
-
   it('ends a wait when it is told to, and lets nothing pend when it is closed', async () => {
     const sim = await simulate();
     sim.fault('hang');
