@@ -3,6 +3,6 @@ export type * from './view.model.ts';
 export type { Totals } from './energy/model.ts';
 export { quantities } from './model.ts';
 export { defaultPrefix, deviceMetrics, electricityReadings, houseMetrics } from './metrics.ts';
-export { toElectricityBody } from './body.ts';
+export { toElectricityBody, type ElectricityBody } from './body.ts';
 export { electricityRoutes, type ElectricityPort } from './http.ts';
 export { electricityPort } from './port.ts';

@@ -9,6 +9,7 @@ import { checkGraphite } from '#metrics/index.ts';
 import type { CliHouse } from '#platform/command.ts';
 import { HomeAssistant } from '#platform/homeassistant/client.ts';
 import { table } from '#platform/table.ts';
+import { electricity } from './checks/electricity.ts';
 import { capability, clock, config, dependencies, disk, permissions } from './checks/machine.ts';
 import { graphite, homeassistant, network, scan, service } from './checks/peers.ts';
 import { examine, passed, report, type Check, type DoctorIo, type DoctorSettings } from './doctor.ts';
@@ -22,6 +23,7 @@ export const areas = {
   network,
   graphite,
   homeassistant,
+  electricity,
   clock,
   disk,
   service,

@@ -392,3 +392,59 @@ test('the report is readable, ends with a count and cannot be forged by a peer',
   expect([passed(findings), passed([])]).toEqual([false, true]);
   expect(report([])).toBe('\nAll is well.');
 });
+
+describe('electricity', () => {
+  const device = (path: string, more: object) => ({ path, state: 'ok', problem: null, notes: [], ...more });
+  const answer = (devices: object[], components: object[]) => async (url: string) =>
+    url === '/api/electricity' ? { house: { basis: 'meter' }, devices } : { components };
+
+  test('names each device and source that does not work, with its reason and the next step', async () => {
+    const get = answer(
+      [
+        device('kasa.kettle', { state: 'down', problem: 'did not answer within 5 s' }),
+        device('tuya.fridge', { notes: ['its power looks ten times too high; read as tenths'] }),
+        device('meter', {}),
+      ],
+      [
+        { name: 'electricity.tuya', state: 'parked', detail: 'the key of fridge is wrong' },
+        { name: 'electricity.kasa', state: 'ok', detail: '1 of 2 answer' },
+        { name: 'wifi', state: 'down', detail: 'not ours' },
+      ],
+    );
+    expect(await areas.electricity(io({}, { get }))).toEqual([
+      {
+        check: 'electricity',
+        state: 'ok',
+        text: '2 of 3 devices answer; the house is measured by the meter',
+      },
+      {
+        check: 'electricity',
+        state: 'fail',
+        text: 'electricity.tuya is parked: the key of fridge is wrong',
+        fix: 'change electricity.tuya in lares.yaml; what is on the network: lares electricity discover',
+      },
+      {
+        check: 'electricity',
+        state: 'warn',
+        text: 'kasa.kettle is down: did not answer within 5 s',
+        fix: 'lares electricity show kasa.kettle',
+      },
+      {
+        check: 'electricity',
+        state: 'warn',
+        text: 'tuya.fridge: its power looks ten times too high; read as tenths',
+        fix: 'lares electricity show tuya.fridge',
+      },
+    ]);
+  });
+
+  test('a house without devices and a service that does not run are no failures', async () => {
+    expect(states(await areas.electricity(io({}, { get: answer([], []) })))).toEqual([
+      ['ok', 'no device is known; name networks or devices under electricity'],
+    ]);
+    const get = async () => Promise.reject(new LaresError('UNREACHABLE', 'Lares does not answer'));
+    expect(states(await areas.electricity(io({}, { get })))).toEqual([
+      ['ok', 'not looked at, because the service does not run'],
+    ]);
+  });
+});
