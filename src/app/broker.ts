@@ -1,6 +1,6 @@
 import { reason } from '#kernel/errors.ts';
 import { mqttConfig, type MqttConfig } from '#metrics/sinks/mqtt/config.ts';
-import type { RunningBroker } from '#platform/mqtt/broker.ts';
+import type { RunningBroker, startBroker } from '#platform/mqtt/broker.ts';
 import type { Health } from '#platform/health.ts';
 import type { Logger } from '#platform/log.ts';
 import type { HouseConfig } from './config.ts';
@@ -16,15 +16,26 @@ export interface Mqtt {
 /** Starts the embedded broker if the settings want one. One that cannot start is told and does not stop the house. */
 export async function openMqtt(
   config: Pick<HouseConfig, 'broker' | 'mqtt'>,
-  { log, health, signal }: { log: Logger; health: Health; signal: AbortSignal },
+  {
+    log,
+    health,
+    signal,
+    start,
+  }: {
+    log: Logger;
+    health: Health;
+    signal: AbortSignal;
+    /** Another way to start the embedded broker than the usual one. */
+    start?: typeof startBroker | undefined;
+  },
 ): Promise<Mqtt> {
   const none = { sources: config.mqtt, sink: config.mqtt, close: async () => {} };
   if (config.broker === undefined) return none;
   let broker: RunningBroker;
   try {
     // Loaded only where it is used.
-    const { startBroker } = await import('#platform/mqtt/broker.ts');
-    broker = await startBroker(config.broker, { log: log.child('broker'), signal });
+    const run = start ?? (await import('#platform/mqtt/broker.ts')).startBroker;
+    broker = await run(config.broker, { log: log.child('broker'), signal });
   } catch (error) {
     log.error(`broker error: ${reason(error)}; it waits until its settings change and Lares is restarted`, {
       error,

@@ -84,8 +84,16 @@ export interface EditingHouse extends ActingHouse<HouseConfig> {
   addMac(index: number, mac: string): Promise<void>;
 }
 
-/** What commands share: settings, database, the running service, and how to print. */
-export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSignal): EditingHouse {
+/**
+ * What commands share: settings, database, the running service, and how to print. `address` is where the service is,
+ * where not as the settings say.
+ */
+export function cliHouse(
+  options: () => GlobalOptions,
+  env: Env,
+  signal: AbortSignal,
+  address?: () => string,
+): EditingHouse {
   const log = new Logger({ level: 'warn', write: (line) => process.stderr.write(`${line}\n`) });
   let loaded: Loaded<HouseConfig> | undefined;
   const configFile = () => findConfig(options(), env);
@@ -97,9 +105,12 @@ export function cliHouse(options: () => GlobalOptions, env: Env, signal: AbortSi
     for (const secret of loaded.secrets) log.hide(secret);
     return loaded.config;
   };
-  const ask = async (pathname: string, request: RequestInit = {}): Promise<unknown> => {
+  const configured = async () => {
     const { host, port } = configFile() === undefined ? defaults(env).http : (await config()).http;
-    const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}${pathname}`;
+    return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  };
+  const ask = async (pathname: string, request: RequestInit = {}): Promise<unknown> => {
+    const url = `${address === undefined ? await configured() : address()}${pathname}`;
     const limit = AbortSignal.any([signal, AbortSignal.timeout(askLimitMs)]);
     const reply = await fetch(url, { ...request, signal: limit }).catch((cause: unknown) => {
       throw new LaresError('UNREACHABLE', `Lares does not answer at ${url}; start it with: lares run`, {

@@ -1,14 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
+import type { Clock } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { scaledClock, systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { parseInstant } from '#platform/wire.ts';
 import { houseConfig } from './config.ts';
+import type { GlobalOptions } from './context.ts';
+import { demoFaultCommand } from './demo-fault.ts';
+import { closeDemoPlace, openDemoPlace, tellAddress, type DemoPlace } from './demo-place.ts';
 import { startHouse } from './house.ts';
 import { stopSignal } from './signals.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
 
 export interface DemoOptions {
   readonly people: number;
@@ -21,8 +24,13 @@ export interface DemoOptions {
   readonly graphite?: string | undefined;
   /** The same seed gives the same days. */
   readonly seed?: string | undefined;
-  /** Kept after the end when given; otherwise a temporary one. */
+  /** False: people and phones only. */
+  readonly electricity: boolean;
+  /** Panels on the roof. */
+  readonly solar: boolean;
+  /** Kept after the end when given; otherwise the usual one of this user, removed at the end. */
   readonly dataDir: string | undefined;
+  readonly env: Env;
   readonly version: string;
 }
 
@@ -32,10 +40,18 @@ const number = (least: number, most: number) => (text: string) => {
   throw new InvalidArgumentError(`expected a number from ${least} to ${most}`);
 };
 
-export function demoCommand(program: Command, about: { version: string }): void {
-  program
+export interface AboutDemo {
+  readonly version: string;
+  readonly env: Env;
+  readonly signal: AbortSignal;
+  readonly options: () => GlobalOptions;
+}
+
+/** `lares demo` and `lares demo fault`. */
+export function demoCommand(program: Command, about: AboutDemo): void {
+  const demo = program
     .command('demo')
-    .description('start the demo house: simulated people, phones and Home Assistant')
+    .description('start the demo house: simulated people, phones, plugs, meters and Home Assistant')
     .option('--people <count>', 'how many people live there', number(1, 40), 6)
     .option('--speed <factor>', 'how many times as fast as real time', number(0.1, 120), 1)
     .option('--port <port>', 'port of the status page', number(0, 65_535), 8_000)
@@ -46,9 +62,12 @@ export function demoCommand(program: Command, about: { version: string }): void 
     )
     .option('--graphite <host:port>', 'a Carbon that receives the metrics')
     .option('--seed <text>', 'the same seed gives the same days', 'lares')
-    .action((options: Omit<DemoOptions, 'dataDir' | 'version'>) =>
-      runDemo({ ...options, dataDir: program.opts<{ data?: string }>().data, version: about.version }),
+    .option('--solar', 'with panels on the roof, which feed in at noon', false)
+    .option('--no-electricity', 'people and phones only')
+    .action((options: Omit<DemoOptions, 'dataDir' | 'version' | 'env'>) =>
+      runDemo({ ...options, dataDir: about.options().data, version: about.version, env: about.env }),
     );
+  demoFaultCommand(demo, about);
 }
 
 function instant(text: string): number {
@@ -67,30 +86,58 @@ function graphiteOf(target: string | undefined) {
 
 /** Runs the demo house until it is told to stop: the program of a real home with simulated edges. */
 export async function runDemo(options: DemoOptions): Promise<void> {
-  const { people, speed, seed = 'lares' } = options;
+  const { speed } = options;
   const clock = speed === 1 && options.start === undefined ? systemClock : scaledClock(speed, options.start);
   const log = new Logger({ now: () => clock.now() });
   const signal = stopSignal(log);
-  const dataDir = options.dataDir ?? mkdtempSync(path.join(tmpdir(), 'lares-demo-'));
+  const place = openDemoPlace(options.dataDir, options.env);
+  try {
+    await live(options, place, { clock, log, signal });
+  } finally {
+    closeDemoPlace(place);
+  }
+}
+
+interface Life {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+async function live(options: DemoOptions, place: DemoPlace, { clock, log, signal }: Life): Promise<void> {
+  const { people, speed, seed = 'lares', electricity, solar } = options;
   // Loaded only here: a real home does not carry the simulators in its memory.
   const { openDemoHouse } = await import('#demo/house.ts');
-  const demo = await openDemoHouse({ people, seed, clock, log: log.child('demo'), signal });
-  const config = houseConfig.parse({
-    ...demo.settings,
-    ...graphiteOf(options.graphite),
-    http: { port: options.port ?? 8_000 },
+  const demo = await openDemoHouse({
+    people,
+    seed,
+    clock,
+    speed,
+    electricity,
+    solar,
+    log: log.child('demo'),
+    signal,
   });
   try {
+    const config = houseConfig.parse({
+      ...demo.settings,
+      ...graphiteOf(options.graphite),
+      http: { port: options.port ?? 8_000 },
+    });
     const house = await startHouse({
       config,
-      dataDir,
+      dataDir: place.dir,
       version: options.version,
       clock,
       log,
       openScanner: demo.openScanner,
+      startBroker: demo.startBroker,
+      demo: { faulty: () => demo.faulty, fault: (device, fault, ms) => demo.fault(device, fault, ms) },
       simulated: true,
       signal,
     });
+    tellAddress(place, house.url);
+    for (const { paths, what } of demo.faulty) log.info(`simulated: ${what}: ${paths.join(', ')}`);
     const pace = speed === 1 ? '' : `, ${speed} times as fast as real time`;
     log.info(
       `the demo house with ${people} people is at ${house.url}${pace}; nothing real is contacted. Ctrl-C ends it`,
@@ -98,6 +145,5 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     await house.stopped;
   } finally {
     await demo.close();
-    if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
   }
 }

@@ -3,11 +3,12 @@ import { Bus } from '#kernel/bus.ts';
 import { reason } from '#kernel/errors.ts';
 import { DeviceRegistry, type OpenScanner } from '#devices/index.ts';
 import { electricityPort } from '#electricity/index.ts';
-import { serve } from '#http/index.ts';
+import { serve, type DemoPort } from '#http/index.ts';
 import type { MqttConfig } from '#metrics/sinks/mqtt/config.ts';
 import { electricityFeed } from '#metrics/sinks/mqtt/electricity.render.ts';
 import { presenceFeed } from '#metrics/sinks/mqtt/presence.render.ts';
 import type { MqttIo } from '#metrics/sinks/mqtt/sink.ts';
+import type { startBroker } from '#platform/mqtt/broker.ts';
 import { families, GraphiteSink, renderPrometheus, Tick } from '#metrics/index.ts';
 import { GraphiteEvents } from '#metrics/sinks/graphite-events/sink.ts';
 import { maintenance, toMaintenanceBody } from '#ops/maintenance.ts';
@@ -43,6 +44,10 @@ export interface HouseOptions {
   readonly openScanner: OpenScanner;
   /** True when `openScanner` simulates: its devices cannot be asked for their names. */
   readonly simulated?: boolean;
+  /** How the embedded broker starts, where not as usual: the demo house puts a line before it that can be cut. */
+  readonly startBroker?: typeof startBroker | undefined;
+  /** What only the demo house can do. */
+  readonly demo?: DemoPort | undefined;
   /**
    * Measures nothing before every source has answered or failed once, at most 10 s: for a single cycle beside a running
    * service, whose readings must not be overwritten by those of a house that has not looked yet.
@@ -144,7 +149,12 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     await presence.flushed();
     await presence.stop();
   });
-  const brokers = await openMqtt(config, { log, health, signal: ending.signal });
+  const brokers = await openMqtt(config, {
+    log,
+    health,
+    signal: ending.signal,
+    start: options.startBroker,
+  });
   life.defer(() => brokers.close());
   const electricity = new Electricity(config.electricity, {
     clock,
@@ -253,6 +263,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
   const server = await serve(
     {
       now: () => clock.now(),
+      demo: options.demo,
       log: log.child('http'),
       token: ensureToken(dataDir),
       presence: presencePort({

@@ -46,7 +46,7 @@ export const buildProgram: BuildProgram = (env, signal) => {
     .command('run')
     .description('start the house: with lares.yaml if there is one, otherwise the demo house')
     .action(() => runService({ options: options(), env, version, title: 'lares' }));
-  demoCommand(program, { version });
+  demoCommand(program, { version, env, signal, options });
   program
     .command('status')
     .description('one line: how the running service is')

@@ -37,7 +37,8 @@ export async function runService(run: RunOptions): Promise<void> {
     process.stderr.write(
       'There is no lares.yaml, so this is the demo house. For your own home: lares init\n',
     );
-    return runDemo({ people: 6, speed: 1, version: run.version, dataDir: undefined });
+    const usual = { people: 6, speed: 1, electricity: true, solar: false };
+    return runDemo({ ...usual, version: run.version, dataDir: undefined, env: run.env });
   }
   const loaded = loadHouse(file, run.env);
   const { config } = loaded;

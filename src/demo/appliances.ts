@@ -58,6 +58,8 @@ export interface Appliances {
   readonly power: Readonly<Record<ApplianceName, PowerAt>>;
   /** All of them together. */
   readonly house: PowerAt;
+  /** W of gas that the hob burns. */
+  readonly gas: PowerAt;
 }
 
 /** The appliances of these people. The same calendar gives the same watts at the same instants. */
@@ -77,20 +79,21 @@ export function appliances(
   };
   const all: [string, Profile][] = Object.entries(profiles);
   if (solar) all.push(['solar', { standby: 0, plan: panels }]);
+  const powerOf = (name: string, { standby, plan }: Profile, salt: number): PowerAt => {
+    const timeline = new Timeline(
+      (index) => plan({ ...dayOf(index), random: seeded(`${calendar.seed}:${name}:${index}`) }),
+      calendar.offsetMs,
+      salt * 7919,
+    );
+    return (at) => standby + timeline.power(at);
+  };
   const own = Object.fromEntries(
-    all.map(([name, { standby, plan }], salt): [string, PowerAt] => {
-      const timeline = new Timeline(
-        (index) => plan({ ...dayOf(index), random: seeded(`${calendar.seed}:${name}:${index}`) }),
-        calendar.offsetMs,
-        salt * 7919,
-      );
-      return [name, (at) => standby + timeline.power(at)];
-    }),
+    all.map(([name, profile], salt) => [name, powerOf(name, profile, salt)] as const),
   );
   const parts = Object.values(own);
   const house = (at: number) => parts.reduce((sum, of) => sum + of(at), 0);
   const power = { solar: () => 0, ...own } as Partial<Record<ApplianceName, PowerAt>>;
-  return { power: power as Appliances['power'], house };
+  return { power: power as Appliances['power'], house, gas: powerOf('hob', { standby: 0, plan: hob }, 0) };
 }
 
 function almanacOf(index: number, people: readonly string[], calendar: Calendar): Omit<Day, 'random'> {
@@ -175,6 +178,11 @@ function oven({ from, awake, weekend, random }: Day): Piece[] {
     [9, 2_350, 0],
     ...Array.from({ length: cycles }, () => [[2.4, 45, 0] as const, [1.3, 2_330, 0] as const]).flat(),
   ]);
+}
+
+function hob({ from, awake, random }: Day): Piece[] {
+  const start = anyTime(within(awake, from + 16.5 * hour, from + 19.5 * hour), 40 * minute, random());
+  return start === undefined ? [] : program(start, [[15 + random() * 25, 2_600, 0]]);
 }
 
 function television({ from, awake, weekend, random }: Day): Piece[] {

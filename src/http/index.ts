@@ -1,2 +1,3 @@
 export { createApp, openApi, serve, type RunningServer } from './server.ts';
-export type { HttpOptions, HttpPorts } from './ports.ts';
+export type { DemoPort, HttpOptions, HttpPorts } from './ports.ts';
+export type { DemoFaultBody, DemoFaultsBody } from './routes/demo.ts';

@@ -7,6 +7,17 @@ import type { PresencePort } from '#presence/index.ts';
 import type { MaintenanceBody } from './routes/maintenance.ts';
 import type { EventQuery, ReadingLog } from '#store/model.ts';
 
+/** What the demo house can do besides: make its simulated devices misbehave. */
+export interface DemoPort {
+  faulty(): readonly {
+    readonly paths: readonly string[];
+    readonly what: string;
+    readonly faults: readonly string[];
+  }[];
+  /** For `ms` of real time. Says what shares the fault. Throws NOT_FOUND or USAGE. */
+  fault(device: string, fault: string, ms: number): { readonly paths: readonly string[] };
+}
+
 /** What the server needs of the house; the app wires it. All instants are epoch ms. */
 export interface HttpPorts {
   /** Wall clock of the house; in a sped-up demo it runs faster than the machine's. */
@@ -28,6 +39,8 @@ export interface HttpPorts {
   maintenance(): Promise<readonly MaintenanceBody['items'][number][]>;
   /** The text of `/metrics`. */
   metrics(): string | Promise<string>;
+  /** Only in the demo house. */
+  readonly demo?: DemoPort | undefined;
 }
 
 export interface HttpOptions {

@@ -12,6 +12,7 @@ import { electricityRoutes } from '#electricity/index.ts';
 import { presenceRoutes } from '#presence/index.ts';
 import { guardHook, requireLoopback, requireToken, statusOf } from './guard.ts';
 import type { HttpOptions, HttpPorts } from './ports.ts';
+import { demoRoutes } from './routes/demo.ts';
 import { healthRoutes } from './routes/health.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pageRoutes } from './routes/page.ts';
@@ -78,6 +79,7 @@ export async function createApp(
   );
   await app.register(recordRoutes(ports));
   await app.register(maintenanceRoutes(ports));
+  if (ports.demo !== undefined) await app.register(demoRoutes(ports.demo, ports.token));
   await app.register(streamRoutes(ports, options.heartbeatMs ?? heartbeatMs));
   await app.register(pageRoutes(app));
   return app;
@@ -118,7 +120,13 @@ export async function serve(ports: HttpPorts, options: HttpOptions): Promise<Run
 
 /** The OpenAPI document of all routes, as committed under `docs/reference/`. */
 export async function openApi(): Promise<object> {
-  const untouched = new Proxy({}, { get: () => untouched }) as HttpPorts;
+  const untouched = new Proxy(
+    {},
+    {
+      // A real house has no demo.
+      get: (_, port) => (port === 'demo' ? undefined : untouched),
+    },
+  ) as HttpPorts;
   const app = await createApp(untouched);
   await app.ready();
   const document = app.swagger();

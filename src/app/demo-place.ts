@@ -1,0 +1,58 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import path from 'node:path';
+import { LaresError } from '#kernel/errors.ts';
+import { lockDataDir } from '#store/index.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export interface DemoPlace {
+  readonly dir: string;
+  /** Removed at the end; not where somebody named it. */
+  readonly fleeting: boolean;
+}
+
+const addressFile = 'demo-address';
+
+/** Where the demo house of this user keeps its data, unless told: a place that `lares demo fault` finds too. */
+export function usualDemoDir(env: Env): string {
+  return path.join(env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache'), 'lares', 'demo');
+}
+
+/** The data directory of a demo that begins now, empty unless somebody named one. */
+export function openDemoPlace(named: string | undefined, env: Env): DemoPlace {
+  if (named !== undefined) return { dir: path.resolve(named), fleeting: false };
+  const dir = usualDemoDir(env);
+  try {
+    lockDataDir(dir).release();
+    // What a demo left that was killed.
+    rmSync(dir, { recursive: true, force: true });
+    lockDataDir(dir).release();
+    return { dir, fleeting: true };
+  } catch {
+    // Another demo lives there, or this user cannot write.
+    return { dir: mkdtempSync(path.join(tmpdir(), 'lares-demo-')), fleeting: true };
+  }
+}
+
+export function closeDemoPlace({ dir, fleeting }: DemoPlace): void {
+  rmSync(fleeting ? dir : path.join(dir, addressFile), { recursive: true, force: true });
+}
+
+/** Lets `lares demo fault` find the demo house that has its data here. */
+export function tellAddress({ dir }: DemoPlace, url: string): void {
+  writeFileSync(path.join(dir, addressFile), `${url}\n`, { mode: 0o600 });
+}
+
+/** Address of the demo house with this data directory. Throws UNREACHABLE when none runs. */
+export function addressIn(dir: string): string {
+  try {
+    return readFileSync(path.join(dir, addressFile), 'utf8').trim();
+  } catch (cause) {
+    throw new LaresError(
+      'UNREACHABLE',
+      `no demo house of this user runs (there is no ${path.join(dir, addressFile)}); start one with: lares demo`,
+      { cause },
+    );
+  }
+}
