@@ -1,5 +1,5 @@
 import type { EnergySlot } from '../model.ts';
-import { worse } from './counter.rules.ts';
+import { worse } from './share.rules.ts';
 import type { Piece } from './profile.rules.ts';
 import { slotMs, type Period, type PeriodEnergy, type Provenance, type Slot } from './model.ts';
 
