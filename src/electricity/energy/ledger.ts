@@ -5,19 +5,12 @@ import type { Device, EnergySlot, Values } from '../model.ts';
 import { periods } from './calendar.rules.ts';
 import { advance, defaultLimits, remembering, replaced, rewind, type CounterState } from './counter.rules.ts';
 import type { Piece } from './profile.rules.ts';
+import { House } from './house.ts';
 import { heal, noteGap, type Gap } from './heal.rules.ts';
-import {
-  houseId,
-  slotMs,
-  type EnergyBook,
-  type Period,
-  type PeriodEnergy,
-  type Slot,
-  type Totals,
-} from './model.ts';
-import { EnergyRepository, type Write } from './repository.ts';
+import { houseId, type EnergyBook, type Period, type PeriodEnergy, type Slot, type Totals } from './model.ts';
+import { Pages } from './pages.ts';
 import { Running } from './running.ts';
-import { add, merge, overlay, sane, shrink, slotOf, sums, worstOf, type Changes } from './slots.rules.ts';
+import { add, sane, type Changes } from './slots.rules.ts';
 
 export interface LedgerParts {
   readonly store: Pick<Store, 'db'>;
@@ -48,14 +41,6 @@ interface Entry {
   clockOff: boolean;
 }
 
-interface House {
-  wh: number;
-  exportWh: number;
-  members: ReadonlySet<string>;
-  /** Since when they are, epoch ms. */
-  since: number;
-}
-
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
 /** A step back of the house's clock that is not just its fine adjustment. */
@@ -64,8 +49,6 @@ const setBackMs = 5_000;
 const trustedMs = 60_000;
 const keptGaps = 200;
 const keptMemory = 3_000;
-/** Changes that wait for the database, over all devices; beyond that the oldest grow together. */
-const capacity = 100_000;
 /** Asked on both sides of a gap, so that memory and measurement can be compared. */
 const marginMs = 2 * hourMs;
 
@@ -76,33 +59,25 @@ const marginMs = 2 * hourMs;
 export class Ledger implements EnergyBook {
   readonly #parts: LedgerParts;
   readonly #log: Log;
-  readonly #repository: EnergyRepository;
+  readonly #pages: Pages;
   readonly #running = new Running();
   readonly #entries = new Map<string, Entry>();
-  #house: House = { wh: 0, exportWh: 0, members: new Set(), since: 0 };
-  #changes = new Map<string, Changes>();
-  #dirty = new Set<string>();
-  /** Handed to the database, which has not confirmed it; tried again unchanged. */
-  #writing: Write | undefined;
-  #saving: Promise<void> | undefined;
-  #revision = 0;
+  readonly #house: House;
   #failing = false;
   #prunedAt = -Infinity;
 
   constructor(parts: LedgerParts) {
     this.#parts = parts;
     this.#log = parts.log.child('energy');
-    this.#repository = new EnergyRepository(parts.store);
+    this.#pages = new Pages(parts.store);
+    this.#house = new House(this.#pages, this.#running);
   }
 
   /** Reads counters and running totals; once, before anything else. Throws STORE_UNAVAILABLE. */
   async load(): Promise<void> {
-    const { states, revision } = await this.#repository.load();
-    this.#revision = revision;
-    for (const [id, state] of states) {
+    for (const [id, state] of await this.#pages.load()) {
       if (id === houseId) {
-        const { members, ...house } = state as Omit<House, 'members'> & { members: string[] };
-        this.#house = { ...house, members: new Set(members) };
+        this.#house.restore(state);
       } else {
         const { counter, gaps, memory } = state as Pick<Entry, 'counter' | 'gaps' | 'memory'>;
         this.#entries.set(id, {
@@ -137,7 +112,7 @@ export class Ledger implements EnergyBook {
     if (state === before) return;
     entry.counter = state;
     entry.heardAt = now;
-    this.#dirty.add(device.id);
+    this.#pages.touch(device.id);
     this.#book(device, entry, pieces, lost);
   }
 
@@ -146,7 +121,7 @@ export class Ledger implements EnergyBook {
     const entry = this.#entries.get(id);
     if (entry?.counter === undefined) return;
     entry.counter = replaced(entry.counter);
-    this.#dirty.add(id);
+    this.#pages.touch(id);
   }
 
   /**
@@ -158,7 +133,7 @@ export class Ledger implements EnergyBook {
     const told = sane(slots, this.#maxPowerW()).filter(({ from }) => from < now);
     if (told.length === 0 || id === houseId) return;
     const entry = this.#entry(id);
-    this.#dirty.add(id);
+    this.#pages.touch(id);
     const { state, gap } = remembering(entry.counter, told, now);
     entry.counter = state;
     if (gap !== undefined) entry.gaps = [...entry.gaps, { ...gap, wh: 0, exportWh: 0, sum: 'unknown' }];
@@ -182,10 +157,7 @@ export class Ledger implements EnergyBook {
    * they answer at the moment or not. What was counted before stays as it was. Call it at every change.
    */
   houseOf(ids: readonly string[]): void {
-    const members = new Set(ids);
-    if (members.size === this.#house.members.size && ids.every((id) => this.#house.members.has(id))) return;
-    this.#house = { ...this.#house, members, since: this.#parts.now() };
-    this.#dirty.add(houseId);
+    this.#house.choose(ids, this.#parts.now());
   }
 
   /** From memory, O(1). Undefined for a device that was never observed; `houseId` for the house. */
@@ -196,20 +168,17 @@ export class Ledger implements EnergyBook {
   }
 
   async slots(device: string, from: number, to: number): Promise<readonly Slot[]> {
-    return this.#read(
-      () => this.#repository.slots(device, from, to),
-      (slots) => this.#overlay(device, slots, from, to),
-    );
+    return this.#pages.slots(device, from, to);
   }
 
   /** Every local day that overlaps `from`..`to`, whole, oldest first, unflushed energy included. */
   async days(device: string, from: number, to: number): Promise<readonly PeriodEnergy[]> {
-    return this.#days(device, periods('today', from, to, this.#parts.timeZone()));
+    return this.#pages.days(device, periods('today', from, to, this.#parts.timeZone()), this.#parts.now());
   }
 
   async devices(): Promise<readonly string[]> {
     const known = [...this.#entries].filter(([, entry]) => entry.counter !== undefined).map(([id]) => id);
-    return this.#house.since > 0 ? [...known, houseId] : known;
+    return this.#house.exists ? [...known, houseId] : known;
   }
 
   /**
@@ -226,7 +195,7 @@ export class Ledger implements EnergyBook {
         await this.#heal(id, entry, entry.memory);
         entry.memory = entry.memory.filter((slot) => slot.to > (entry.counter?.at ?? 0));
       }
-      await (this.#saving ??= this.#save().finally(() => (this.#saving = undefined)));
+      await this.#pages.save((id) => this.#stateOf(id));
       if (this.#running.stale) await this.#sumUp();
       await this.#prune();
       if (this.#failing) this.#log.info('store works again: energy is written');
@@ -234,7 +203,7 @@ export class Ledger implements EnergyBook {
     } catch (error) {
       if (!this.#failing) this.#log.error(`store error: energy waits in memory: ${reason(error)}`, { error });
       this.#failing = true;
-      this.#limit();
+      this.#pages.limit();
     }
   }
 
@@ -276,28 +245,11 @@ export class Ledger implements EnergyBook {
 
   /** `wh` and `exportWh`: what the house counts more by it. */
   #apply(id: string, changes: Changes, wh: number, exportWh: number, electric = true): void {
-    const house = electric && this.#house.members.has(id);
     for (const [at, change] of changes) {
-      merge(this.#changesOf(id), at, change);
+      this.#pages.add(id, at, change);
       this.#running.add(id, at, change.wh, change.exportWh);
-      if (!house) continue;
-      const part = { ...change, coveredMs: change.coveredMs / this.#house.members.size, healed: false };
-      merge(this.#changesOf(houseId), at, part);
-      this.#running.add(houseId, at, change.wh, change.exportWh);
     }
-    if (!house) return;
-    this.#house = {
-      ...this.#house,
-      wh: this.#house.wh + wh,
-      exportWh: this.#house.exportWh + exportWh,
-    };
-    this.#dirty.add(houseId);
-  }
-
-  #changesOf(id: string): Changes {
-    let changes = this.#changes.get(id);
-    if (changes === undefined) this.#changes.set(id, (changes = new Map()));
-    return changes;
+    if (electric && this.#house.has(id)) this.#house.add(changes, wh, exportWh);
   }
 
   async #heal(id: string, entry: Entry, memory: readonly EnergySlot[]): Promise<void> {
@@ -324,138 +276,31 @@ export class Ledger implements EnergyBook {
         wh: entry.counter.wh + healing.wh,
         exportWh: entry.counter.exportWh + healing.exportWh,
       };
-      this.#dirty.add(id);
+      this.#pages.touch(id);
       this.#apply(id, healing.changes, healing.wh, healing.exportWh);
-      if (this.#house.members.has(id)) await this.#regard(gap);
+      if (this.#house.has(id)) await this.#house.regard(gap);
     }
-  }
-
-  /** How the house is known follows its members, as far back as they are the same. */
-  async #regard(gap: Period): Promise<void> {
-    const from = Math.max(slotOf(gap.from), slotOf(this.#house.since) + slotMs);
-    const known = new Map<number, Slot['how'][]>();
-    for (const member of this.#house.members)
-      for (const slot of await this.slots(member, from, gap.to))
-        known.set(slot.at, [...(known.get(slot.at) ?? []), slot.how]);
-    for (const [at, hows] of known)
-      merge(this.#changesOf(houseId), at, {
-        wh: 0,
-        exportWh: 0,
-        coveredMs: 0,
-        how: hows.length < this.#house.members.size ? 'missing' : worstOf(hows),
-        healed: true,
-      });
-  }
-
-  /** What the database does not hold yet of a device, oldest first. */
-  #pending(id: string): Changes[] {
-    return [this.#writing?.slots.get(id), this.#changes.get(id)].filter((changes) => changes !== undefined);
-  }
-
-  #overlay(id: string, slots: readonly Slot[], from: number, to: number): readonly Slot[] {
-    let all = slots;
-    for (const changes of this.#pending(id)) all = overlay(all, changes, from, to);
-    return all;
-  }
-
-  /** Reads the database and, in the same instant, what it does not hold yet. */
-  async #read<T, R>(read: () => Promise<T>, combine: (found: T) => R): Promise<R> {
-    for (;;) {
-      // A failed save has left everything where it was.
-      await this.#saving?.catch(() => {});
-      const before = this.#revision;
-      const found = await read();
-      if (before === this.#revision && this.#saving === undefined) return combine(found);
-    }
-  }
-
-  async #days(id: string, days: readonly Period[]): Promise<PeriodEnergy[]> {
-    const now = this.#parts.now();
-    for (;;) {
-      const open = this.#openDays(id, days, now);
-      const found = await this.#read(
-        async () => {
-          const slots: Slot[][] = [];
-          for (const day of open) slots.push(await this.#repository.slots(id, day.from, day.to));
-          return { slots, sums: await this.#repository.sums(id, days) };
-        },
-        (rows) => {
-          // Energy that came meanwhile may lie in a day that was not read.
-          if (this.#openDays(id, days, now).some((day) => !open.includes(day))) return undefined;
-          const fresh = new Map(
-            open.map((day, i): [number, PeriodEnergy] => {
-              const slots = this.#overlay(id, rows.slots[i]!, day.from, day.to);
-              return [day.from, sums(slots, [day], now)[0]!];
-            }),
-          );
-          return rows.sums.map((day) => fresh.get(day.from) ?? day);
-        },
-      );
-      if (found !== undefined) return found;
-    }
-  }
-
-  /** The days that the database alone does not know: the running one, and those with changes to come. */
-  #openDays(id: string, days: readonly Period[], now: number): Period[] {
-    const first = days[0]?.from ?? 0;
-    const open = new Set<Period>();
-    // Most days have 24 hours, so the guess is at most one off.
-    const find = (at: number) => {
-      const guess = Math.floor((at - first) / dayMs);
-      for (const day of [days[guess], days[guess - 1], days[guess + 1]])
-        if (day !== undefined && at >= day.from && at < day.to) open.add(day);
-    };
-    find(now);
-    for (const changes of this.#pending(id)) for (const at of changes.keys()) find(at);
-    return [...open];
   }
 
   async #sumUp(): Promise<void> {
     const zone = this.#parts.timeZone();
     const { from, to } = this.#running.begin(this.#parts.now(), zone);
     const days = periods('today', from, to, zone);
-    for (const id of [...this.#entries.keys(), houseId]) this.#running.set(id, await this.#days(id, days));
+    const now = this.#parts.now();
+    for (const id of [...this.#entries.keys(), houseId])
+      this.#running.set(id, await this.#pages.days(id, days, now));
   }
 
-  async #save(): Promise<void> {
-    // First what an earlier save has left, then what came since.
-    for (let turn = 0; turn < 2; turn += 1) {
-      const again = this.#writing !== undefined;
-      this.#writing ??= this.#take();
-      if (this.#writing === undefined) return;
-      await this.#repository.write(this.#writing);
-      this.#revision = this.#writing.revision;
-      this.#writing = undefined;
-      if (!again) return;
-    }
-  }
-
-  #take(): Write | undefined {
-    for (const id of this.#changes.keys()) this.#dirty.add(id);
-    if (this.#dirty.size === 0) return undefined;
-    const states = new Map<string, unknown>();
-    for (const id of this.#dirty) {
-      const entry = this.#entries.get(id);
-      states.set(
-        id,
-        entry === undefined
-          ? { ...this.#house, members: [...this.#house.members] }
-          : { counter: entry.counter, gaps: entry.gaps, memory: entry.memory },
-      );
-    }
-    const slots = this.#changes;
-    this.#changes = new Map();
-    this.#dirty = new Set();
-    return { revision: this.#revision + 1, states, slots };
+  /** What is kept of a device beside its slots. */
+  #stateOf(id: string): unknown {
+    const entry = this.#entries.get(id);
+    return entry === undefined
+      ? this.#house.kept()
+      : { counter: entry.counter, gaps: entry.gaps, memory: entry.memory };
   }
 
   #maxPowerW(): number {
     return this.#parts.maxPowerW?.() ?? defaultLimits.maxPowerW;
-  }
-
-  #limit(): void {
-    const each = Math.floor(capacity / Math.max(1, this.#changes.size));
-    for (const changes of this.#changes.values()) shrink(changes, each);
   }
 
   /** A clock that runs ahead for a while makes everything look old: at most one day is let go in an hour. */
@@ -464,6 +309,6 @@ export class Ledger implements EnergyBook {
     if (Math.abs(now - this.#prunedAt) < hourMs) return;
     this.#prunedAt = now;
     const years = this.#parts.retentionYears?.() ?? 10;
-    await this.#repository.prune(now - years * 365.25 * dayMs, dayMs);
+    await this.#pages.prune(now - years * 365.25 * dayMs, dayMs);
   }
 }
