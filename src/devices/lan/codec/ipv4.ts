@@ -48,7 +48,12 @@ export function networkProblem(text: string): string | undefined {
 export function parseNetwork(text: string): Network {
   const problem = networkProblem(text);
   if (problem !== undefined) throw new LaresError('CONFIG_INVALID', problem);
-  const [address = '', length] = text.trim().split('/');
+  return networkOf(text);
+}
+
+/** A network in CIDR notation that a schema has checked, of any width and loopback too. */
+export function networkOf(cidr: string): Network {
+  const [address = '', length] = cidr.trim().split('/');
   const prefix = Number(length);
   const base = ((parseIpv4(address) ?? 0) & mask(prefix)) >>> 0;
   return { cidr: `${formatIpv4(base)}/${prefix}`, base, prefix };
@@ -68,6 +73,11 @@ export function hostsOf(network: Network): number[] {
   const size = 2 ** (32 - network.prefix);
   const edge = size > 2 ? 1 : 0;
   return Array.from({ length: size - 2 * edge }, (_, i) => network.base + edge + i);
+}
+
+/** The address that reaches every host of the network. */
+export function broadcastOf({ base, prefix }: Network): string {
+  return formatIpv4(base + 2 ** (32 - prefix) - 1);
 }
 
 /** The prefix length of a netmask such as `255.255.255.0`. */

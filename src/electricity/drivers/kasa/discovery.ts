@@ -2,15 +2,16 @@ import { generateKeyPair, type KeyObject } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { broadcastOf, contains, parseIpv4, type Network } from '#devices/lan/codec/ipv4.ts';
+import { addressesOf } from '../shared/networks.rules.ts';
 import { keyProbe, localProbe, parseDiscovery, shortProbe, type Reply } from './discovery-packet.ts';
-import { hostsOf, type Ipv4Network } from './networks.rules.ts';
 
 export interface Heard extends Reply {
   readonly host: string;
 }
 
 export interface SearchOptions {
-  readonly networks: readonly Ipv4Network[];
+  readonly networks: readonly Network[];
   readonly ports: { readonly local: number; readonly discovery: readonly number[] };
   readonly random: () => number;
   readonly signal: AbortSignal;
@@ -27,6 +28,9 @@ const burst = 64;
 const burstGapMs = 4;
 /** How long a reply of the encrypted kind waits for the one that tells more. */
 const betterMs = 40;
+
+/** Whoever floods us with replies gets no more of our memory than this. */
+const mostDevices = 10_000;
 
 let searchKey: Promise<{ readonly key: KeyObject; readonly pem: string }> | undefined;
 
@@ -65,7 +69,9 @@ export async function* search(options: SearchOptions): AsyncGenerator<Heard> {
   socket.on('error', () => {});
   socket.on('message', (packet, { address }) => {
     const reply = parseDiscovery(packet, key);
-    if (reply === undefined) return;
+    if (reply === undefined || known.size + waiting.size >= mostDevices) return;
+    // Nobody else was asked: a stranger must not lead us, and the proof of our login, to himself.
+    if (!networks.some((network) => contains(network, parseIpv4(address) ?? 0))) return;
     const id = reply.id ?? address;
     const heard = { ...reply, host: address };
     // Port 9999 tells the name and needs no login, so it wins when a device answers both.
@@ -108,7 +114,9 @@ async function bind(socket: Socket): Promise<void> {
 
 async function ask(socket: Socket, options: SearchOptions, useKey: (key: KeyObject) => void): Promise<void> {
   const { networks, ports, random, signal, progress } = options;
-  const total = networks.reduce((sum, network) => sum + network.size, 0);
+  // A broadcast address comes first, because it may reach everybody at once.
+  const hosts = [...new Set([...networks.map(broadcastOf), ...addressesOf(networks)])];
+  const total = hosts.length;
   const rounds = total > mostInRounds ? roundsAtMs.slice(0, 1) : roundsAtMs;
   let probe = shortProbe;
   const keyed = discoveryKey().then(({ key, pem }) => {
@@ -119,18 +127,17 @@ async function ask(socket: Socket, options: SearchOptions, useKey: (key: KeyObje
   let asked = 0;
   for (const at of rounds) {
     await sleep(Math.max(0, begun + at - performance.now()), undefined, { signal });
-    for (const network of networks)
-      for (const host of hostsOf(network)) {
-        socket.send(localProbe, ports.local, host, ignore);
-        for (const port of ports.discovery) socket.send(probe, port, host, ignore);
-        asked += 1;
-        if (asked % burst !== 0) continue;
-        progress?.(
-          (asked / (total * rounds.length)) * 0.9,
-          `asked ${asked} of ${total * rounds.length} addresses`,
-        );
-        await sleep(burstGapMs, undefined, { signal });
-      }
+    for (const host of hosts) {
+      socket.send(localProbe, ports.local, host, ignore);
+      for (const port of ports.discovery) socket.send(probe, port, host, ignore);
+      asked += 1;
+      if (asked % burst !== 0) continue;
+      progress?.(
+        (asked / (total * rounds.length)) * 0.9,
+        `asked ${asked} of ${total * rounds.length} addresses`,
+      );
+      await sleep(burstGapMs, undefined, { signal });
+    }
   }
   await keyed;
   // One round with the key is certain, however long it took to make.

@@ -1,11 +1,10 @@
 import { z } from 'zod';
-import { LaresError } from '#kernel/errors.ts';
 import type { Traits } from '#kernel/driver.ts';
 import { networkSettings, pollSettings, targetSettings, type Protocol } from '../../driver.ts';
+import { searchable } from '../shared/networks.rules.ts';
 import { search, type Heard } from './discovery.ts';
 import { macDigits, macText } from './iot.codec.ts';
 import type { KasaTarget, Login } from './model.ts';
-import { parseNetwork } from './networks.rules.ts';
 import { KasaStation, type WayMemory } from './station.ts';
 
 const loginSettings = {
@@ -147,17 +146,8 @@ export const protocol: Protocol<KasaConfig, KasaTarget> = {
       entry.host === undefined ? [] : [{ ...settingsOf(entry, settings), host: entry.host }],
     ),
   async *discover(settings, { signal, progress }) {
-    const networks = settings.networks.map((cidr) => {
-      const network = parseNetwork(cidr);
-      if (network === undefined)
-        throw new LaresError(
-          'CONFIG_INVALID',
-          `electricity.kasa.networks: ${cidr} is wider than /16; name smaller networks`,
-        );
-      return network;
-    });
     for await (const heard of search({
-      networks,
+      networks: searchable(settings.networks),
       ports: settings.ports,
       random: Math.random,
       signal,

@@ -1,9 +1,7 @@
-import fc from 'fast-check';
 import { afterEach, expect, it } from 'vitest';
 import { freePort } from '../../../../tests/servers/process.ts';
 import { config, protocol } from './driver.ts';
 import { ShellySim, type ShellySimOptions } from './sim.ts';
-import { hosts } from './sweep.ts';
 
 const sims: ShellySim[] = [];
 afterEach(async () => {
@@ -18,27 +16,6 @@ async function search(settings: object, signal = AbortSignal.timeout(20_000)) {
   for await (const one of protocol.discover!(config.parse(settings), { signal })) found.push(one);
   return found.toSorted((a, b) => a.target.host.localeCompare(b.target.host));
 }
-
-it('counts the hosts of a network', () => {
-  expect([...hosts('192.0.2.8/30')]).toEqual(['192.0.2.9', '192.0.2.10']);
-  expect([...hosts('192.0.2.8/31')]).toEqual(['192.0.2.8', '192.0.2.9']);
-  expect([...hosts('192.0.2.9/32')]).toEqual(['192.0.2.9']);
-  expect([...hosts('255.255.255.9/24')].length).toBe(254);
-});
-
-it('gives only addresses of the network, each once', () => {
-  fc.assert(
-    fc.property(fc.ipV4(), fc.integer({ min: 20, max: 32 }), (address, width) => {
-      const all = [...hosts(`${address}/${width}`)];
-      const number = (ip: string) => ip.split('.').reduce((n, part) => n * 256 + Number(part), 0);
-      const size = 2 ** (32 - width);
-      const network = Math.floor(number(address) / size);
-      expect(new Set(all).size).toBe(size > 2 ? size - 2 : size);
-      expect(all.every((ip) => Math.floor(number(ip) / size) === network)).toBe(true);
-    }),
-    { numRuns: 50 },
-  );
-});
 
 it('finds every Shelly of the networks, once, and nothing else', async () => {
   const port = await freePort();

@@ -2,7 +2,8 @@ import type { DiscoverIo } from '../../driver.ts';
 import type { Found } from '../../model.ts';
 import { parseIdentity, parseJson, type Identity } from './codec.ts';
 import { HttpLine } from './http.ts';
-import { sweep } from './sweep.ts';
+import { addressesOf, searchable } from '../shared/networks.rules.ts';
+import { sweep } from '../shared/sweep.ts';
 
 /** Of one address; a Shelly on bad Wi-Fi answers within a few hundred milliseconds. */
 const limitMs = 1_500;
@@ -21,7 +22,8 @@ export async function* findShellys(
   io: DiscoverIo,
 ): AsyncGenerator<FoundShelly> {
   const seen = new Set<string>();
-  for await (const found of sweep(networks, (address, signal) => probe(address, port, signal), io)) {
+  const addresses = addressesOf(searchable(networks));
+  for await (const found of sweep(addresses, (address, signal) => probe(address, port, signal), io)) {
     if (seen.has(found.identity.station)) continue;
     seen.add(found.identity.station);
     yield found;

@@ -3,7 +3,8 @@ import type { Traits } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { networkSettings, pollSettings, targetSettings, type Protocol, type Target } from '../../driver.ts';
 import type { Found } from '../../model.ts';
-import { sweep } from '../shelly/sweep.ts';
+import { addressesOf, searchable } from '../shared/networks.rules.ts';
+import { sweep } from '../shared/sweep.ts';
 import { readSensor, record } from './codec.ts';
 import { command, passwordNeeded, TasmotaStation, tasmotaOf, type TasmotaAddress } from './station.ts';
 
@@ -101,7 +102,7 @@ export const protocol: Protocol<TasmotaHttpConfig, TasmotaTarget> = {
     const probe = (address: string, signal: AbortSignal) =>
       find(addressOf({ host: address }, settings), signal);
     const seen = new Set<string>();
-    for await (const one of sweep(settings.networks, probe, io)) {
+    for await (const one of sweep(addressesOf(searchable(settings.networks)), probe, io)) {
       if (one.target.id !== undefined && seen.has(one.target.id)) continue;
       if (one.target.id !== undefined) seen.add(one.target.id);
       yield one;

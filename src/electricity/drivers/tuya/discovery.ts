@@ -1,11 +1,12 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { LaresError, reason } from '#kernel/errors.ts';
-import { formatIpv4 } from '#devices/lan/codec/ipv4.ts';
+import { broadcastOf, formatIpv4, networkOf } from '#devices/lan/codec/ipv4.ts';
 import type { DiscoverIo } from '../../driver.ts';
+import { addressesOf } from '../shared/networks.rules.ts';
 import { readBeacon, solicitation } from './beacon.ts';
 import type { TuyaConfig } from './config.ts';
 import type { Beacon } from './model.ts';
-import { addressesOf, broadcastOf, networkOf } from './networks.rules.ts';
+import { sweepable } from './sweep.ts';
 
 const solicitEveryMs = 2_000;
 const addressesAtOnce = 64;
@@ -66,7 +67,7 @@ async function solicit(
   over: AbortSignal,
 ): Promise<void> {
   const asked = networks.map(networkOf).map((network) => ({
-    addresses: [broadcastOf(network), ...(discovery.sweep ? addressesOf([network.cidr]) : [])],
+    addresses: [broadcastOf(network), ...(discovery.sweep ? addressesOf(sweepable([network])) : [])],
     within: formatIpv4(network.base + (network.prefix < 31 ? 1 : 0)),
   }));
   while (!over.aborted) {

@@ -5,7 +5,7 @@ import { config, example, type TuyaConfig, type TuyaDeviceConfig } from './confi
 import { discoverBeacons } from './discovery.ts';
 import { tuyaPort, type Beacon } from './model.ts';
 import { TuyaStation, type TuyaTarget } from './station.ts';
-import { sweep } from './sweep.ts';
+import { findByKey } from './sweep.ts';
 
 export { config, example, type TuyaConfig };
 
@@ -69,7 +69,7 @@ async function* discover(
   const missing = settings.devices.filter(
     (d) => d.key !== undefined && d.gateway === undefined && d.host === undefined && !seen.has(d.id),
   );
-  for await (const { device, host, version } of sweep(settings, missing, io)) {
+  for await (const { device, host, version } of findByKey(settings, missing, io)) {
     const beacon = { id: device.id, ip: host, version, productId: undefined };
     yield fromBeacon(settings, beacon);
   }

@@ -1,13 +1,20 @@
 import { connect } from 'node:net';
+import { networkOf, type Network } from '#devices/lan/codec/ipv4.ts';
 import { systemClock } from '#platform/clock.ts';
 import type { DiscoverIo } from '../../driver.ts';
+import { addressesOf } from '../shared/networks.rules.ts';
+import { sweep } from '../shared/sweep.ts';
 import { TuyaClient } from './client.ts';
 import type { TuyaConfig, TuyaDeviceConfig } from './config.ts';
 import type { Version } from './model.ts';
-import { addressesOf } from './networks.rules.ts';
 
 const connectMs = 500;
-const atOnce = 128;
+// Wider networks are asked by broadcast only.
+const widestSweep = 20;
+
+/** The networks that are narrow enough to be asked address by address. */
+export const sweepable = (networks: readonly Network[]): Network[] =>
+  networks.filter(({ prefix }) => prefix >= widestSweep);
 
 export interface Swept {
   readonly device: TuyaDeviceConfig;
@@ -19,30 +26,26 @@ export interface Swept {
  * Finds devices that nobody hears, by their key: every address of the networks that accepts a connection is tried with
  * the keys of the missing devices, one after the other, because a device serves one client at a time.
  */
-export async function* sweep(
+export async function* findByKey(
   settings: TuyaConfig,
   missing: readonly TuyaDeviceConfig[],
-  { signal, progress }: DiscoverIo,
+  io: DiscoverIo,
 ): AsyncIterable<Swept> {
   const left = new Set(missing);
-  const addresses = addressesOf(settings.networks);
-  for (let at = 0; at < addresses.length && left.size > 0 && !signal.aborted; at += atOnce) {
-    progress?.(at / addresses.length, `${addresses[at]} and following`);
-    const batch = addresses.slice(at, at + atOnce);
-    const ports = [...new Set([...left].map(({ port }) => port))];
-    const doors = batch.flatMap((host) => ports.map((port) => ({ host, port })));
-    const open = await Promise.all(doors.map(async (door) => ((await accepts(door, signal)) ? [door] : [])));
-    for (const { host, port } of open.flat()) {
-      const found = await whoIs(
-        host,
-        [...left].filter((d) => d.port === port),
-        settings,
-        signal,
-      );
-      if (found === undefined) continue;
-      left.delete(found.device);
-      yield found;
-    }
+  if (left.size === 0) return;
+  const ports = [...new Set(missing.map(({ port }) => port))];
+  const addresses = addressesOf(sweepable(settings.networks.map(networkOf)));
+  const openPorts = async (host: string, signal: AbortSignal) => {
+    const open = await Promise.all(ports.map((port) => accepts({ host, port }, signal)));
+    return open.includes(true) ? { host, ports: ports.filter((_, i) => open[i]) } : undefined;
+  };
+  for await (const { host, ports: open } of sweep(addresses, openPorts, io)) {
+    const candidates = [...left].filter(({ port }) => open.includes(port));
+    const found = await whoIs(host, candidates, settings, io.signal);
+    if (found === undefined) continue;
+    left.delete(found.device);
+    yield found;
+    if (left.size === 0) return;
   }
 }
 
