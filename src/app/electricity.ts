@@ -6,6 +6,7 @@ import type { Reading } from '#kernel/reading.ts';
 import type { ElectricityConfig } from '#electricity/config.ts';
 import type { BrokerSettings, DriverParts } from '#electricity/driver.ts';
 import { drivers, type DriverKind } from '#electricity/drivers/index.ts';
+import type { IngressReply, IngressRequest, PulseDriver } from '#electricity/drivers/pulse/driver.ts';
 import { Ledger } from '#electricity/energy/ledger.ts';
 import { Insight } from '#electricity/insight/service.ts';
 import type { Announcement, ElectricitySignal } from '#electricity/model.ts';
@@ -43,6 +44,12 @@ const hourMs = 3_600_000;
 const askAgainMs = 600_000;
 const rememberLimitMs = 30_000;
 
+const notSetUp: IngressReply = {
+  status: 503,
+  type: 'application/json; charset=utf-8',
+  body: JSON.stringify({ code: 'NOT_FOUND', message: 'no pulse meter is set up; see electricity.pulse' }),
+};
+
 /** Everything electric of one house, wired together. */
 export class Electricity {
   readonly service: ElectricityService;
@@ -59,6 +66,7 @@ export class Electricity {
   #minute = { sum: 0, count: 0 };
   #nobodyHomeSince: number | undefined;
   #hourAt = 0;
+  #receiver: PulseDriver | undefined;
 
   constructor(config: ElectricityConfig, parts: ElectricityParts) {
     const { clock, log, bus, store, timeZone } = parts;
@@ -131,6 +139,11 @@ export class Electricity {
     if (house !== undefined)
       this.#minute = { sum: this.#minute.sum + house.value, count: this.#minute.count + 1 };
     return readings;
+  }
+
+  /** Takes a message of a pulse meter that came to the server of the house. */
+  ingest(request: IngressRequest): IngressReply {
+    return this.#receiver?.ingest(request) ?? notSetUp;
   }
 
   /** When a constant load of `durationMs` costs least within `withinMs` from now; undefined where prices are missing. */
@@ -222,6 +235,7 @@ export class Electricity {
     const { supervisor, store, whereIs, broker, homeassistant } = this.#parts;
     const parts: DriverParts = { state: store.state, whereIs, broker, homeassistant };
     const driver = drivers[kind].make(parts);
+    if ('ingest' in driver) this.#receiver = driver as PulseDriver;
     // The registry pairs each driver with its own settings; the union of all pairs cannot be typed here.
     supervisor.start(componentOf(kind), driver as never, settings as never, (signal: ElectricitySignal) =>
       this.#take(kind, signal),

@@ -280,6 +280,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
         journal: store.journal,
         prefix: () => config.electricity.prefix,
         insight: () => electricity.insight.report(clock.now()),
+        ingest: (request) => electricity.ingest(request),
         cheapest: (durationMs, withinMs) => electricity.cheapest(durationMs, withinMs),
       }),
       events: {

@@ -4,6 +4,7 @@ import { LaresError } from '#kernel/errors.ts';
 import type { HouseEvent } from '#kernel/event.ts';
 import { errorBody, eventBody, instantQuery, iso, parseInstant, toEventBody } from '#platform/wire.ts';
 import type { ChartPoint } from '#store/model.ts';
+import type { IngressReply, IngressRequest } from './drivers/pulse/ingress.ts';
 import type { PeriodEnergy } from './energy/model.ts';
 import {
   cheapestBody,
@@ -53,6 +54,8 @@ export interface ElectricityPort {
   events(device: string, limit: number): Promise<readonly HouseEvent[]>;
   turn(name: string, on: boolean, actor: string, why: string, signal: AbortSignal): Promise<Switched>;
   onChange(listener: () => void): () => void;
+  /** Takes a message of a pulse meter; 503 while none is set up. */
+  ingest(request: IngressRequest): IngressReply;
 }
 
 const dayMs = 86_400_000;

@@ -6,3 +6,4 @@ export { defaultPrefix, deviceMetrics, electricityReadings, houseMetrics } from 
 export { toElectricityBody, type ElectricityBody } from './body.ts';
 export { electricityRoutes, type ElectricityPort } from './http.ts';
 export { electricityPort } from './port.ts';
+export { pulseRoutes } from './pulse.http.ts';

@@ -1,4 +1,5 @@
 import type { Journal, ReadingLog } from '#store/model.ts';
+import type { IngressReply, IngressRequest } from './drivers/pulse/ingress.ts';
 import { houseId, type Period, type PeriodEnergy } from './energy/model.ts';
 import type { ElectricityPort } from './http.ts';
 import type { InsightReport } from './insight/service.ts';
@@ -14,12 +15,13 @@ interface Parts {
   readonly journal: Pick<Journal, 'list'>;
   readonly prefix: () => string;
   readonly insight: () => Promise<InsightReport>;
+  readonly ingest: (request: IngressRequest) => IngressReply;
   readonly cheapest: (durationMs: number, withinMs: number) => Window | undefined;
 }
 
 /** Electricity as the HTTP routes need it. */
 export function electricityPort(parts: Parts): ElectricityPort {
-  const { service, ledger, spending, readings, journal, prefix, insight, cheapest } = parts;
+  const { service, ledger, spending, readings, journal, prefix, insight, cheapest, ingest } = parts;
   return {
     view: () => service.view(),
     find: (name) => service.find(name),
@@ -35,6 +37,7 @@ export function electricityPort(parts: Parts): ElectricityPort {
     },
     insight,
     cheapest,
+    ingest,
     events: (device, limit) => journal.list({ subject: `device:${device}`, limit, order: 'desc' }),
     turn: (name, on, actor, why, signal) => service.turn(name, on, actor, why, signal),
     onChange: (listener) => service.onChange(listener),

@@ -116,3 +116,18 @@ test('a device that must not be switched is a 403, and a body that says somethin
     400,
   );
 });
+
+test('a pulse meter of this machine posts with its own token, whatever it calls its content', async () => {
+  const { house, ask } = await app();
+  const path = '/api/electricity/pulse';
+  const meter = { authorization: 'Bearer meter-token' };
+  const message = { id: 'house', total_pulses: 7 };
+  expect((await ask(path, message)).status).toBe(401);
+  expect(await ask(path, message, meter)).toEqual({
+    status: 200,
+    body: { ok: true, counted: 1, replayed: 0 },
+  });
+  expect(house.electricity.heard).toEqual([`POST ${path} ${JSON.stringify(message)}`]);
+  const plain = await ask(path, message, { ...meter, 'content-type': 'text/plain' });
+  expect(plain.status).toBe(200);
+});

@@ -511,6 +511,7 @@ describe('the description of the API', () => {
       '/api/electricity/energy',
       '/api/electricity/history',
       '/api/electricity/insight',
+      '/api/electricity/pulse',
       '/api/events',
       '/api/maintenance',
       '/api/presence',

@@ -8,7 +8,7 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod';
 import { LaresError, reason } from '#kernel/errors.ts';
-import { electricityRoutes } from '#electricity/index.ts';
+import { electricityRoutes, pulseRoutes } from '#electricity/index.ts';
 import { presenceRoutes } from '#presence/index.ts';
 import { guardHook, requireLoopback, requireToken, statusOf } from './guard.ts';
 import type { HttpOptions, HttpPorts } from './ports.ts';
@@ -77,6 +77,7 @@ export async function createApp(
       mayAct: (request) => requireToken(request, ports.token),
     }),
   );
+  await app.register(pulseRoutes((request) => ports.electricity.ingest(request)));
   await app.register(recordRoutes(ports));
   await app.register(maintenanceRoutes(ports));
   if (ports.demo !== undefined) await app.register(demoRoutes(ports.demo, ports.token));

@@ -5,6 +5,7 @@ import type { ChartPoint } from '#store/model.ts';
 /** Electricity with which routes and pages are tried: a kettle, a freezer that must not be switched, and a meter. */
 export class SimElectricity implements ElectricityPort {
   readonly switched: string[] = [];
+  readonly heard: string[] = [];
   points: ChartPoint[] = [];
   devices: DeviceView[] = [];
   readonly #now: () => number;
@@ -92,6 +93,26 @@ export class SimElectricity implements ElectricityPort {
     this.switched.push(`${found.path} ${on ? 'on' : 'off'} ${actor}: ${why}`);
     for (const listener of this.#listeners) listener();
     return { device: found.device.id, path: found.path, isOn: on, event: 'event-1' };
+  }
+
+  ingest({ method, path, headers, body }: Parameters<ElectricityPort['ingest']>[0]) {
+    if (headers['authorization'] !== 'Bearer meter-token')
+      return {
+        status: 401,
+        type: 'application/json',
+        body: '{"code":"AUTH_REFUSED","message":"wrong token"}',
+      };
+    this.heard.push(`${method} ${path} ${body.toString()}`);
+    return {
+      status: 200,
+      type: 'application/json',
+      body: JSON.stringify({
+        ok: true,
+        counted: 1,
+        replayed: 0,
+        heard: `${method} ${path} ${body.toString()}`,
+      }),
+    };
   }
 
   onChange(listener: () => void): () => void {

@@ -66,15 +66,18 @@ function panels(): object[] {
       { id: 'custom.axisPlacement', value: 'right' },
     ],
   });
+  const seven = figure('7 days', targets.perDay, { x: 9, y: 0, w: 4, h: 4 }, 'kwatth', 1);
+  const total = { ...seven, options: { ...seven.options, reduceOptions: { calcs: ['sum'] } } };
   const week = lines('Energy a day, last 7 days', [targets.perDay], { x: 0, y: 13, w: 12, h: 8 }, bars, {
     unit: 'kwatth',
   });
   return [
-    figure('Whole house now', targets.house, { x: 0, y: 0, w: 6, h: 4 }, 'watt', 0),
-    figure('Today', targets.today, { x: 6, y: 0, w: 4, h: 4 }, 'kwatth', 2),
-    figure('Cost today', targets.costToday, { x: 10, y: 0, w: 4, h: 4 }, 'none', 2),
-    figure('Unexplained now', targets.unexplained, { x: 14, y: 0, w: 5, h: 4 }, 'watt', 0),
-    figure('Base load', targets.baseLoad, { x: 19, y: 0, w: 5, h: 4 }, 'watt', 0),
+    figure('Whole house now', targets.house, { x: 0, y: 0, w: 5, h: 4 }, 'watt', 0),
+    figure('Today', targets.today, { x: 5, y: 0, w: 4, h: 4 }, 'kwatth', 2),
+    { ...total, timeFrom: '7d' },
+    figure('Cost today', targets.costToday, { x: 13, y: 0, w: 3, h: 4 }, 'none', 2),
+    figure('Unexplained now', targets.unexplained, { x: 16, y: 0, w: 4, h: 4 }, 'watt', 0),
+    figure('Base load', targets.baseLoad, { x: 20, y: 0, w: 4, h: 4 }, 'watt', 0),
     lines('What draws it', [targets.devices, targets.unexplained], { x: 0, y: 4, w: 24, h: 9 }, stacked, {
       unit: 'watt',
     }),
