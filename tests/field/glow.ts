@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { parseCloud, parseJson, parseLocal, type MeterMessage } from '#electricity/drivers/glow/codec.ts';
+import { parseCloud, parseMessage, parseLocal, type MeterMessage } from '#electricity/drivers/glow/codec.ts';
 import { reason } from '#kernel/errors.ts';
 import { table } from '#platform/table.ts';
 import type { Suite } from './suite.ts';
@@ -136,7 +136,7 @@ const suite: Suite = {
     const files = globSync('**/*.{txt,json}', { cwd: dir }).toSorted();
     const rows = files.flatMap((file) => {
       try {
-        const value = parseJson(readFileSync(path.join(dir, file), 'utf8'));
+        const value = parseMessage(readFileSync(path.join(dir, file), 'utf8'));
         const isCloud = at(value, 'elecMtr') !== undefined || at(value, 'gasMtr') !== undefined;
         if (!isCloud && at(value, 'electricitymeter') === undefined && at(value, 'gasmeter') === undefined)
           return [];

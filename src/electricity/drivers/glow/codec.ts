@@ -1,5 +1,6 @@
 import { LaresError } from '#kernel/errors.ts';
 import type { Medium, Values } from '../../model.ts';
+import { finite, label, macOf, parseJson, present, record, type Json } from '../shared/json.codec.ts';
 
 /** Energy that the display shows for a period that is not over, kWh. */
 export interface Periods {
@@ -29,40 +30,21 @@ export interface DisplayState {
   readonly link?: string | undefined;
 }
 
-type Json = Readonly<Record<string, unknown>>;
-const record = (value: unknown): Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
-const number = (value: unknown): number | undefined =>
-  typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 /** The display writes 0 for what it does not know yet. */
 const known = (value: unknown): number | undefined => {
-  const n = number(value);
+  const n = finite(value);
   return n === undefined || n <= 0 ? undefined : n;
 };
 const text = (value: unknown): string | undefined => {
-  if (typeof value !== 'string') return undefined;
-  const trimmed = value.trim().slice(0, 64);
-  return trimmed === '' || trimmed === '---' ? undefined : trimmed;
+  const words = label(value);
+  return words === '---' ? undefined : words;
 };
 const times = (value: number | undefined, factor: number): number | undefined =>
   // Decimals of the message stay decimals: 15254.827 kWh is 15254827 Wh, not 15254827.000000002.
   value === undefined ? undefined : Number((value * factor).toPrecision(15));
 
-/** Leaves out what is undefined. */
-function present<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
-}
-
 /** JSON of any message. Throws BAD_REPLY. */
-export function parseJson(payload: string): unknown {
-  try {
-    return JSON.parse(payload);
-  } catch {
-    throw new LaresError('BAD_REPLY', 'the display sent something that is not JSON');
-  }
-}
+export const parseMessage = (payload: string): unknown => parseJson(payload, 'the display');
 
 /** -8388608 W, the least number of the meter's 24 bits: there is no reading. */
 const noPower = -8_388.608;
@@ -98,9 +80,9 @@ export function parseLocal(value: unknown): MeterMessage {
       bought['units'] === 'm3'
         ? {}
         : present({
-            day: number(bought['day']),
-            week: number(bought['week']),
-            month: number(bought['month']),
+            day: finite(bought['day']),
+            week: finite(bought['week']),
+            month: finite(bought['month']),
           }),
     point: text(bought['mpan']) ?? text(bought['mprn']),
     supplier: text(bought['supplier']),
@@ -108,7 +90,7 @@ export function parseLocal(value: unknown): MeterMessage {
 }
 
 function localPower({ value, units }: Json): number | undefined {
-  const power = number(value);
+  const power = finite(value);
   if (power === undefined || power === noPower || power === noPower * 1_000) return undefined;
   return units === 'W' ? power : times(power, 1_000);
 }
@@ -122,14 +104,9 @@ export function parseState(value: unknown): DisplayState {
   return {
     model: text(state['hardware']),
     firmware: text(state['software']),
-    mac: colons(text(state['ethmac'] ?? state['wifistamac'])),
+    mac: macOf(state['ethmac'] ?? state['wifistamac']),
     link: text(record(state['han'])['status']),
   };
-}
-
-function colons(mac: string | undefined): string | undefined {
-  const digits = mac?.replaceAll(/[^0-9a-f]/gi, '').toLowerCase();
-  return digits?.length === 12 ? digits.match(/../g)!.join(':') : undefined;
 }
 
 /** Epoch ms of `2022-11-07T09:20:08Z`; undefined for the year 2000 that a display shows before it knows the time. */
@@ -152,7 +129,7 @@ const cloudMeters = [
  */
 export function parseCloud(value: unknown): MeterMessage[] {
   const message = record(value);
-  const seconds = number(message['gmtime']) ?? hex(message['time'], 32);
+  const seconds = finite(message['gmtime']) ?? hex(message['time'], 32);
   const at = seconds === undefined || seconds * 1_000 < Date.UTC(2015) ? undefined : seconds * 1_000;
   const meters = cloudMeters.flatMap(([key, medium]) =>
     Object.hasOwn(message, key) ? [cloudMeter(medium, record(message[key]), at)] : [],

@@ -8,7 +8,7 @@ import type { Device, ElectricitySignal } from '../../model.ts';
 import { brokerSettings } from '../pulse/config.ts';
 import {
   parseCloud,
-  parseJson,
+  parseMessage,
   parseLocal,
   parseState,
   type DisplayState,
@@ -139,7 +139,7 @@ function localLine(settings: GlowConfig, parts: DriverParts, context: Electricit
       const display = displays.get(id) ?? new Display(id, `${prefix}/${mac.slice(0, 32)}`, context);
       displays.set(id, display);
       display.hear(() => {
-        const value = parseJson(payload.toString('utf8'));
+        const value = parseMessage(payload.toString('utf8'));
         if (leaf === 'STATE') display.state(parseState(value));
         else display.meter(parseLocal(value), retain);
       });
@@ -159,7 +159,8 @@ function cloudLine(
     topics: [topic],
     take: (_topic, payload, { retain }) =>
       display.hear(() => {
-        for (const message of parseCloud(parseJson(payload.toString('utf8')))) display.meter(message, retain);
+        for (const message of parseCloud(parseMessage(payload.toString('utf8'))))
+          display.meter(message, retain);
       }),
   };
 }

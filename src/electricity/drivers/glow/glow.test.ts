@@ -11,7 +11,7 @@ import { MemoryState } from '../../../../tests/servers/memory-store.ts';
 import { mosquitto, mosquittoProgram } from '../../../../tests/servers/mosquitto.ts';
 import { until } from '../../../../tests/servers/process.ts';
 import type { ElectricitySignal } from '../../model.ts';
-import { parseCloud, parseJson, parseLocal, parseState } from './codec.ts';
+import { parseCloud, parseMessage, parseLocal, parseState } from './codec.ts';
 import { example, makeGlowDriver } from './driver.ts';
 import { judge } from './rules.ts';
 import { GlowSim, type GlowFault, type GlowSimOptions } from './sim.ts';
@@ -235,7 +235,7 @@ test('whatever is published, the codec gives finite values or refuses with BAD_R
     }),
     { numRuns: 300 },
   );
-  expect(() => parseJson('{')).toThrow('not JSON');
+  expect(() => parseMessage('{')).toThrow('not JSON');
 });
 
 test.each([

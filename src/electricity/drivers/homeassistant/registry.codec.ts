@@ -1,3 +1,5 @@
+import { isRecord, label, list, macOf, type Json } from '../shared/json.codec.ts';
+
 /** What the registries of Home Assistant know beyond the states. */
 export interface Registry {
   readonly entities: ReadonlyMap<string, RegistryEntity>;
@@ -21,16 +23,10 @@ export interface RegistryDevice {
 
 export const noRegistry: Registry = { entities: new Map(), devices: new Map() };
 
-type Json = Readonly<Record<string, unknown>>;
-
-const longestText = 128;
-const isRecord = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const rows = (value: unknown): Json[] => (Array.isArray(value) ? value.filter(isRecord) : []);
-const text = (value: unknown): string | undefined =>
-  typeof value === 'string' && value !== '' ? value.slice(0, longestText) : undefined;
+const text = (value: unknown): string | undefined => label(value, 128);
+const rows = (value: unknown): Json[] => list(value).filter(isRecord);
 const pairs = (value: unknown): [string, string][] =>
-  (Array.isArray(value) ? value : []).flatMap((pair): [string, string][] =>
+  list(value).flatMap((pair): [string, string][] =>
     Array.isArray(pair) && typeof pair[0] === 'string' && typeof pair[1] === 'string'
       ? [[pair[0], pair[1]]]
       : [],
@@ -61,14 +57,11 @@ export function parseRegistry(entities: unknown, devices: unknown): Registry {
 function deviceOf(row: Json): RegistryDevice {
   const maker = text(row['manufacturer']);
   const model = text(row['model']);
-  const mac = pairs(row['connections'])
-    .find(([kind]) => kind === 'mac')?.[1]
-    .toLowerCase();
   return {
     name: text(row['name_by_user']) ?? text(row['name']),
     model: maker === undefined || model === undefined ? (model ?? maker) : `${maker} ${model}`,
     firmware: text(row['sw_version']),
-    mac: mac !== undefined && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) ? mac : undefined,
+    mac: macOf(pairs(row['connections']).find(([kind]) => kind === 'mac')?.[1]),
     identifiers: pairs(row['identifiers']).map(([, id]) => id),
   };
 }

@@ -1,7 +1,7 @@
 import { LaresError } from '#kernel/errors.ts';
 import { openPassthrough, passthroughKey, passthroughLogin, type PassthroughCipher } from './cipher.ts';
 import { HttpPeer } from './http-peer.ts';
-import { finite, loose, parseReply, words, type Loose } from './json.codec.ts';
+import { finite, label, parseObject, record, type Json } from '../shared/json.codec.ts';
 import { loginRefused, type SessionOptions } from './klap-link.ts';
 import { builtInLogins, type Link, type Login } from './model.ts';
 import { sessionLifeMs } from './session.rules.ts';
@@ -75,7 +75,7 @@ export class AesLink implements Link {
     return new LaresError('BAD_REPLY', `${this.#peer.shown} ends every session at once; restart the device`);
   }
 
-  async #try(request: string, signal: AbortSignal): Promise<Loose | typeof over> {
+  async #try(request: string, signal: AbortSignal): Promise<Json | typeof over> {
     if (this.#open === undefined || this.#options.clock.monotonic() >= this.#open.endsAt)
       await this.handshake(signal);
     const open = this.#open!;
@@ -88,8 +88,8 @@ export class AesLink implements Link {
   async #channel(signal: AbortSignal): Promise<Channel> {
     const question = JSON.stringify({ method: 'handshake', params: { key: passthroughKey().pem } });
     const reply = await this.#peer.post('/app', question, { signal, json: true });
-    const answer = reply.status === 200 ? parseReply(reply.body.toString('utf8'), this.#peer.shown) : {};
-    const key = words(loose(answer['result'])['key'], 1_024);
+    const answer = reply.status === 200 ? parseObject(reply.body.toString('utf8'), this.#peer.shown) : {};
+    const key = label(record(answer['result'])['key'], 1_024);
     if (key === undefined)
       throw new LaresError(
         'BAD_REPLY',
@@ -117,7 +117,7 @@ export class AesLink implements Link {
     const reply = await this.#pass(channel, '/app', request, signal);
     if (reply === over) throw this.#restless();
     const code = finite(reply['error_code']);
-    const token = words(loose(reply['result'])['token'], 256);
+    const token = label(record(reply['result'])['token'], 256);
     if (code === 0 && token !== undefined && /^[\w.-]+$/.test(token)) return token;
     if (code !== undefined && (smartErrors.login.has(code) || smartErrors.unknown.has(code)))
       return undefined;
@@ -129,17 +129,17 @@ export class AesLink implements Link {
     path: string,
     request: string,
     signal: AbortSignal,
-  ): Promise<Loose | typeof over> {
+  ): Promise<Json | typeof over> {
     const params = { request: channel.cipher.seal(request) };
     const question = JSON.stringify({ method: 'securePassthrough', params });
     const reply = await this.#peer.post(path, question, { signal, cookie: channel.cookie, json: true });
     if (reply.status === 403 || reply.status === 401) return over;
     if (reply.status !== 200)
       throw new LaresError('BAD_REPLY', `${this.#peer.shown} answered with status ${reply.status}`);
-    const outer = parseReply(reply.body.toString('utf8'), this.#peer.shown);
+    const outer = parseObject(reply.body.toString('utf8'), this.#peer.shown);
     const code = finite(outer['error_code']) ?? 0;
     if (smartErrors.session.has(code)) return over;
-    const sealed = words(loose(outer['result'])['response'], 400_000);
+    const sealed = label(record(outer['result'])['response'], 400_000);
     // Some firmware refuses outside of the encryption.
     if (sealed === undefined) return outer;
     const text = channel.cipher.open(sealed);
@@ -150,6 +150,6 @@ export class AesLink implements Link {
         `${this.#peer.shown} sent a reply that cannot be decrypted; it was refused`,
       );
     }
-    return parseReply(text, this.#peer.shown);
+    return parseObject(text, this.#peer.shown);
   }
 }

@@ -2,7 +2,7 @@ import type { Clock } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
 import type { Poll } from '../../driver.ts';
 import type { Announcement } from '../../model.ts';
-import { loose, type Loose } from './json.codec.ts';
+import { record, type Json } from '../shared/json.codec.ts';
 import type { Link } from './model.ts';
 
 /** One family's way to ask a device everything. */
@@ -52,9 +52,9 @@ export class SharedLink {
   }
 
   /** Only inside `turn`. */
-  async ask(request: string, signal: AbortSignal): Promise<Loose> {
+  async ask(request: string, signal: AbortSignal): Promise<Json> {
     if (this.#closed) throw new LaresError('UNREACHABLE', 'this device is no longer watched');
-    return loose(await this.#link.ask(request, signal));
+    return record(await this.#link.ask(request, signal));
   }
 
   close(): void {

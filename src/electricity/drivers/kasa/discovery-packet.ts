@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import { openDiscoveryInfo } from './cipher.ts';
 import { xorDecode, xorEncode } from './codec.ts';
 import { idText, macDigits, parseSysinfo, sysinfoRequest } from './iot.codec.ts';
-import { finite, loose, parseReply, words, type Loose } from './json.codec.ts';
+import { finite, label, parseObject, record, type Json } from '../shared/json.codec.ts';
 import type { Family, Way } from './model.ts';
 
 const headerBytes = 16;
@@ -73,14 +73,14 @@ export function isSound(packet: Buffer): boolean {
 export function parseDiscovery(packet: Buffer, key: KeyObject | undefined): Reply | undefined {
   try {
     return packet[0] === 2 && packet.length > headerBytes
-      ? parseEncrypted(parseReply(packet.toString('utf8', headerBytes), 'discovery'), key)
-      : parseLocal(parseReply(xorDecode(packet).toString('utf8'), 'discovery'));
+      ? parseEncrypted(parseObject(packet.toString('utf8', headerBytes), 'discovery'), key)
+      : parseLocal(parseObject(xorDecode(packet).toString('utf8'), 'discovery'));
   } catch {
     return undefined;
   }
 }
 
-function parseLocal(reply: Loose): Reply | undefined {
+function parseLocal(reply: Json): Reply | undefined {
   const info = parseSysinfo(reply);
   if (info === undefined) return undefined;
   const { mac, deviceId, name, model, firmware, metered } = info;
@@ -103,27 +103,27 @@ const otherThings = /CAMERA|HUB|VACUUM|DOORBELL|CHIME|LOCK|SENSOR/i;
 
 const wayOf: Readonly<Record<string, Way | undefined>> = { XOR: 'xor', KLAP: 'klap', AES: 'aes' };
 
-function parseEncrypted(reply: Loose, key: KeyObject | undefined): Reply | undefined {
-  const outer = loose(reply['result']);
+function parseEncrypted(reply: Json, key: KeyObject | undefined): Reply | undefined {
+  const outer = record(reply['result']);
   if (finite(reply['error_code']) !== 0 && Object.keys(outer).length === 0) return undefined;
   // Opening the encrypted part costs a millisecond, so it is left closed where the open one says enough.
   const enough =
     macDigits(outer['mac']) !== undefined && 'mgt_encrypt_schm' in outer && 'device_type' in outer;
-  const result = enough ? outer : { ...outer, ...hidden(loose(outer['encrypt_info']), key) };
-  const type = words(result['device_type']) ?? '';
+  const result = enough ? outer : { ...outer, ...hidden(record(outer['encrypt_info']), key) };
+  const type = label(result['device_type']) ?? '';
   const mac = macDigits(result['mac']);
   const id = mac ?? idText(result['device_id']);
   if (id === undefined || type === '' || otherThings.test(type)) return undefined;
-  const scheme = loose(result['mgt_encrypt_schm']);
-  const kind = words(scheme['encrypt_type'], 16) ?? '';
+  const scheme = record(result['mgt_encrypt_schm']);
+  const kind = label(scheme['encrypt_type'], 16) ?? '';
   const way = Object.hasOwn(wayOf, kind) ? wayOf[kind] : undefined;
   const port = finite(scheme['http_port']);
-  const metered = type.startsWith('IOT.') ? undefined : meteredModel(words(result['device_model']));
+  const metered = type.startsWith('IOT.') ? undefined : meteredModel(label(result['device_model']));
   return {
     id,
     mac,
     name: undefined,
-    model: words(result['device_model']),
+    model: label(result['device_model']),
     firmware: undefined,
     metered,
     way,
@@ -151,9 +151,9 @@ function meteredModel(model: string | undefined): boolean | undefined {
   return model !== undefined && metersByName.test(model) ? true : undefined;
 }
 
-function hidden(info: Loose, key: KeyObject | undefined): Loose {
-  const [sealedKey, data] = [words(info['key'], 1_024), words(info['data'], 8_192)];
+function hidden(info: Json, key: KeyObject | undefined): Json {
+  const [sealedKey, data] = [label(info['key'], 1_024), label(info['data'], 8_192)];
   if (key === undefined || sealedKey === undefined || data === undefined) return {};
   const text = openDiscoveryInfo(key, sealedKey, data);
-  return text === undefined ? {} : parseReply(text, 'discovery');
+  return text === undefined ? {} : parseObject(text, 'discovery');
 }

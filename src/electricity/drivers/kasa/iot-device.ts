@@ -20,7 +20,7 @@ import {
   type IotKind,
   type IotSocket,
 } from './iot.codec.ts';
-import { loose, type Loose } from './json.codec.ts';
+import { record, type Json } from '../shared/json.codec.ts';
 import { daySlots, finestOfMonths, monthSlots, monthsBetween } from './memory.rules.ts';
 import { deviceClock, zoneOffsets, type DeviceClock } from './zones.rules.ts';
 
@@ -125,7 +125,7 @@ export class IotDevice implements KasaDevice {
     return info.metered && this.#unmetered?.has('') !== true;
   }
 
-  #realtime(reply: Loose, info: IotInfo, part: string): Values {
+  #realtime(reply: Json, info: IotInfo, part: string): Values {
     const values = parseRealtime(reply, info.kind);
     if (values === undefined) (this.#unmetered ??= new Set()).add(part);
     return values ?? {};
@@ -234,19 +234,19 @@ export class IotDevice implements KasaDevice {
     parameters: object,
     part: { readonly kind: IotKind; readonly child: string | undefined },
     signal: AbortSignal,
-  ): Promise<Loose> {
+  ): Promise<Json> {
     const reply = await this.#askAll(packRequests([{ module, command, parameters }], part), signal);
-    return errorOf(reply, module, command) === 0 ? loose(loose(reply[module])[command]) : {};
+    return errorOf(reply, module, command) === 0 ? record(record(reply[module])[command]) : {};
   }
 
   async #clock(kind: IotKind, now: number, signal: AbortSignal): Promise<DeviceClock> {
     const module = timeModule(kind);
     const commands = ['get_time', 'get_timezone'].map((command) => ({ module, command, parameters: {} }));
-    const reply = loose((await this.#askAll(packRequests(commands, { kind }), signal))[module]);
-    const zone = loose(reply['get_timezone']);
+    const reply = record((await this.#askAll(packRequests(commands, { kind }), signal))[module]);
+    const zone = record(reply['get_timezone']);
     const offsets =
       zoneOffsets(zone['index']) ?? zoneOffsets(zone['zone_str']) ?? zoneOffsets(zone['tz_str']);
-    const local = parseTime(loose(reply['get_time']));
+    const local = parseTime(record(reply['get_time']));
     if (local === undefined && offsets === undefined)
       throw new LaresError(
         'BAD_REPLY',
@@ -255,11 +255,11 @@ export class IotDevice implements KasaDevice {
     return deviceClock(local ?? now + offsets!(now), offsets, now);
   }
 
-  #ask(request: string, signal: AbortSignal): Promise<Loose> {
+  #ask(request: string, signal: AbortSignal): Promise<Json> {
     return this.#options.link.ask(request, signal);
   }
 
-  async #askAll(requests: readonly string[], signal: AbortSignal): Promise<Loose> {
+  async #askAll(requests: readonly string[], signal: AbortSignal): Promise<Json> {
     const [first, ...rest] = requests;
     let reply = await this.#ask(first ?? sysinfoRequest, signal);
     for (const request of rest) reply = { ...reply, ...(await this.#ask(request, signal)) };

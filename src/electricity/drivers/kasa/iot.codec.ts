@@ -1,5 +1,5 @@
 import type { Values } from '../../model.ts';
-import { finite, list, loose, words, type Loose } from './json.codec.ts';
+import { finite, label, list, macOf, record, type Json } from '../shared/json.codec.ts';
 
 /** What kind of thing answers; it decides how it is metered and switched. */
 export type IotKind = 'plug' | 'strip' | 'bulb' | 'lightstrip';
@@ -30,29 +30,27 @@ const mostSockets = 64;
 
 /** Twelve hex digits, lower case, of a MAC in any notation; undefined for none and for a masked or empty one. */
 export function macDigits(value: unknown): string | undefined {
-  if (typeof value !== 'string') return undefined;
-  const digits = value.toLowerCase().replaceAll(/[:.-]/g, '');
-  return /^[0-9a-f]{12}$/.test(digits) && digits !== '000000000000' ? digits : undefined;
+  return macOf(value)?.replaceAll(':', '');
 }
 
 export const macText = (digits: string): string => digits.replaceAll(/(..)(?=.)/g, '$1:');
 
 /** An identifier of a device that may become part of an id of ours. */
 export function idText(value: unknown): string | undefined {
-  const text = words(value, 64)?.toLowerCase();
+  const text = label(value, 64)?.toLowerCase();
   return text !== undefined && /^[a-z0-9_-]+$/.test(text) && !/^0+$/.test(text) ? text : undefined;
 }
 
 const flag = (value: unknown): boolean | undefined => (value === 0 || value === 1 ? value === 1 : undefined);
 
 /** Undefined when the reply has no sysinfo. Kinds are read off what it can do, because model names come and go. */
-export function parseSysinfo(reply: Loose): IotInfo | undefined {
-  const outer = loose(loose(reply['system'])['get_sysinfo']);
+export function parseSysinfo(reply: Json): IotInfo | undefined {
+  const outer = record(record(reply['system'])['get_sysinfo']);
   // Some cameras and hubs wrap it once more.
-  const info = 'system' in outer ? loose(outer['system']) : outer;
+  const info = 'system' in outer ? record(outer['system']) : outer;
   if (info['err_code'] !== undefined && info['err_code'] !== 0) return undefined;
-  const type = words(info['type']) ?? words(info['mic_type']) ?? '';
-  const light = loose(info['light_state']);
+  const type = label(info['type']) ?? label(info['mic_type']) ?? '';
+  const light = record(info['light_state']);
   const bulb = 'light_state' in info || /BULB/i.test(type);
   const children = list(info['children']).slice(0, mostSockets);
   if (!bulb && type === '' && info['relay_state'] === undefined && children.length === 0) return undefined;
@@ -63,32 +61,32 @@ export function parseSysinfo(reply: Loose): IotInfo | undefined {
     : children.length > 0
       ? 'strip'
       : 'plug';
-  const rawId = words(info['deviceId'], 64);
+  const rawId = label(info['deviceId'], 64);
   const sockets =
-    kind === 'strip' ? children.map((child, index) => parseSocket(loose(child), index, rawId)) : [];
+    kind === 'strip' ? children.map((child, index) => parseSocket(record(child), index, rawId)) : [];
   const relay = bulb ? flag(light['on_off']) : flag(info['relay_state']);
   return {
     kind,
     deviceId: idText(rawId),
     mac: macDigits(info['mac']) ?? macDigits(info['mic_mac']) ?? macDigits(info['ethernet_mac']),
-    name: words(info['alias']),
-    model: words(info['model']),
-    firmware: words(info['sw_ver']),
-    metered: bulb || (words(info['feature'])?.split(':').includes('ENE') ?? false),
+    name: label(info['alias']),
+    model: label(info['model']),
+    firmware: label(info['sw_ver']),
+    metered: bulb || (label(info['feature'])?.split(':').includes('ENE') ?? false),
     on: sockets.length > 0 ? sockets.some((s) => s.on === true) : relay,
     sockets,
   };
 }
 
-function parseSocket(child: Loose, index: number, deviceId: string | undefined): IotSocket {
-  const said = words(child['id'], 64) ?? String(index).padStart(2, '0');
+function parseSocket(child: Json, index: number, deviceId: string | undefined): IotSocket {
+  const said = label(child['id'], 64) ?? String(index).padStart(2, '0');
   // Over UDP, and with some firmware always, only the last one or two characters come.
   const id = said.length <= 2 && deviceId !== undefined ? deviceId + said.padStart(2, '0') : said;
   const tail = deviceId !== undefined && id.startsWith(deviceId) ? id.slice(deviceId.length) : id;
   return {
     id,
     node: /^[A-Za-z0-9_-]{1,48}$/.test(tail) ? tail.toLowerCase() : String(index).padStart(2, '0'),
-    name: words(child['alias']),
+    name: label(child['alias']),
     on: flag(child['state']),
   };
 }
@@ -176,16 +174,16 @@ export function packRequests(
 export const sysinfoRequest = '{"system":{"get_sysinfo":{}}}';
 
 /** Error code of a module or a command in a reply; 0 for none, undefined when it is not there at all. */
-export function errorOf(reply: Loose, module: string, command: string): number | undefined {
-  const outer = loose(reply[module]);
+export function errorOf(reply: Json, module: string, command: string): number | undefined {
+  const outer = record(reply[module]);
   const whole = finite(outer['err_code']);
   if (whole !== undefined && whole !== 0) return whole;
   if (!(command in outer)) return undefined;
-  return finite(loose(outer[command])['err_code']) ?? 0;
+  return finite(record(outer[command])['err_code']) ?? 0;
 }
 
 /** In mW or W, whichever is there, and so for the others. 1e-6 keeps what a float of the firmware means. */
-function either(meter: Loose, milli: string, base: string, scale = 1_000): number | undefined {
+function either(meter: Json, milli: string, base: string, scale = 1_000): number | undefined {
   const small = finite(meter[milli]);
   if (small !== undefined) return small / scale;
   return finite(meter[base]);
@@ -196,10 +194,10 @@ function either(meter: Loose, milli: string, base: string, scale = 1_000): numbe
  * `current`, `total_wh` or `total` (kWh). Bulbs that measure no voltage say 0 V and 0 mA: both are absent then.
  * Undefined when the device cannot meter after all ("module not support", "member not support").
  */
-export function parseRealtime(reply: Loose, kind: IotKind): Values | undefined {
+export function parseRealtime(reply: Json, kind: IotKind): Values | undefined {
   const module = emeterOf[kind];
   if (errorOf(reply, module, 'get_realtime') !== 0) return undefined;
-  const meter = loose(loose(reply[module])['get_realtime']);
+  const meter = record(record(reply[module])['get_realtime']);
   const power = either(meter, 'power_mw', 'power');
   const voltage = either(meter, 'voltage_mv', 'voltage');
   const current = either(meter, 'current_ma', 'current');
@@ -255,12 +253,12 @@ export function switchRequest(kind: IotKind, on: boolean, sockets: readonly stri
 }
 
 /** First error code in a reply to `switchRequest`, whatever its module; 0 when all is well. */
-export function switchError(reply: Loose): number {
+export function switchError(reply: Json): number {
   for (const module of Object.values(reply)) {
-    const branch = loose(module);
+    const branch = record(module);
     const codes = [
       finite(branch['err_code']),
-      ...Object.values(branch).map((c) => finite(loose(c)['err_code'])),
+      ...Object.values(branch).map((c) => finite(record(c)['err_code'])),
     ];
     const bad = codes.find((code) => code !== undefined && code !== 0);
     if (bad !== undefined) return bad;
@@ -269,7 +267,7 @@ export function switchError(reply: Loose): number {
 }
 
 /** Local time that a device shows, as if it were UTC, from `get_time`; undefined when it says none. */
-export function parseTime(reply: Loose): number | undefined {
+export function parseTime(reply: Json): number | undefined {
   const parts = ['year', 'month', 'mday', 'hour', 'min', 'sec'].map((key) => finite(reply[key]));
   const [year, month, day, hour, minute, second] = parts;
   if (year === undefined || month === undefined || day === undefined || year < 2010 || year > 2200)

@@ -3,7 +3,7 @@ import type { Clock } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { clientHash, KlapSession, matchHandshake, seedBytes, type KlapVersion } from './cipher.ts';
 import { HttpPeer, type HttpReply } from './http-peer.ts';
-import { parseReply } from './json.codec.ts';
+import { parseObject } from '../shared/json.codec.ts';
 import type { Link, Login } from './model.ts';
 import { sessionLifeMs } from './session.rules.ts';
 
@@ -79,7 +79,7 @@ export class KlapLink implements Link {
 
   async ask(request: string, signal: AbortSignal): Promise<unknown> {
     const reply = (await this.#try(request, signal)) ?? (await this.#again(request, signal));
-    return parseReply(reply, this.#peer.shown);
+    return parseObject(reply, this.#peer.shown);
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 import type { EnergySlot } from '../../model.ts';
-import { finite, list, loose, type Loose } from './json.codec.ts';
+import { finite, list, record, type Json } from '../shared/json.codec.ts';
 import { epochOfLocal, type DeviceClock } from './zones.rules.ts';
 
 const hourMs = 3_600_000;
@@ -42,7 +42,7 @@ function clip(slots: readonly EnergySlot[], from: number, to: number, now: numbe
     .toSorted((a, b) => a.from - b.from);
 }
 
-function energyOf(entry: Loose): number | undefined {
+function energyOf(entry: Json): number | undefined {
   const wh = finite(entry['energy_wh']);
   if (wh !== undefined) return wh >= 0 ? wh : undefined;
   const kwh = finite(entry['energy']);
@@ -53,9 +53,9 @@ const between = (value: number | undefined, least: number, most: number): value 
   value !== undefined && Number.isInteger(value) && value >= least && value <= most;
 
 /** `get_daystat` of one month: one slot a day of the device's calendar. Days that the device does not list are unknown. */
-export function daySlots(reply: Loose, { year, month }: Month, clock: DeviceClock): EnergySlot[] {
+export function daySlots(reply: Json, { year, month }: Month, clock: DeviceClock): EnergySlot[] {
   return list(reply['day_list']).flatMap((item) => {
-    const entry = loose(item);
+    const entry = record(item);
     const [day, wh] = [finite(entry['day']), energyOf(entry)];
     if (!between(day, 1, 31) || wh === undefined) return [];
     if ((finite(entry['month']) ?? month) !== month || (finite(entry['year']) ?? year) !== year) return [];
@@ -65,9 +65,9 @@ export function daySlots(reply: Loose, { year, month }: Month, clock: DeviceCloc
 }
 
 /** `get_monthstat` of one year: one slot a month. */
-export function monthSlots(reply: Loose, year: number, clock: DeviceClock): (EnergySlot & Month)[] {
+export function monthSlots(reply: Json, year: number, clock: DeviceClock): (EnergySlot & Month)[] {
   return list(reply['month_list']).flatMap((item) => {
-    const entry = loose(item);
+    const entry = record(item);
     const [month, wh] = [finite(entry['month']), energyOf(entry)];
     if (!between(month, 1, 12) || wh === undefined || (finite(entry['year']) ?? year) !== year) return [];
     const [from, to] = [Date.UTC(year, month - 1, 1), Date.UTC(year, month, 1)];
@@ -120,7 +120,7 @@ export function dailyQuestions(from: number, to: number, clock: DeviceClock): En
  * Slots of a `get_energy_data` reply: a list of Wh, one an hour or a day of local time from `start_timestamp` on. An hour
  * that a change of the clocks skips has no length and is left out; one that comes twice is one slot of two hours.
  */
-export function energyDataSlots(reply: Loose, asked: EnergyDataQuestion, clock: DeviceClock): EnergySlot[] {
+export function energyDataSlots(reply: Json, asked: EnergyDataQuestion, clock: DeviceClock): EnergySlot[] {
   const start = (finite(reply['start_timestamp']) ?? asked.start_timestamp) * 1000;
   const minutes = finite(reply['interval']) ?? asked.interval;
   if (minutes !== 60 && minutes !== 1440) return [];

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { LaresError } from '#kernel/errors.ts';
 import {
   packRequests,
   parseRealtime,
@@ -10,45 +9,9 @@ import {
   switchError,
   switchRequest,
 } from './iot.codec.ts';
-import { finite, parseReply, words } from './json.codec.ts';
 import { parseBatch, parseComponents, parseInfo, parseMeter, parseSmart } from './smart.codec.ts';
 
 describe('replies', () => {
-  test('text that is no JSON object is refused without repeating it', () => {
-    for (const text of ['', '[]', 'null', '17', '{"a":', '{"secret"'])
-      expect(() => parseReply(text, '192.0.2.7:9999')).toThrow(
-        new LaresError(
-          'BAD_REPLY',
-          `192.0.2.7:9999 sent something that is no JSON object (${text.length} characters)`,
-        ),
-      );
-  });
-
-  test('numbers that are none are read as missing', () => {
-    expect(parseReply('{"a":nan,"b":[-inf, 1],"c":"nan: NaN","d": Infinity}', 'x')).toEqual({
-      a: null,
-      b: [null, 1],
-      c: 'nan: NaN',
-      d: null,
-    });
-    expect([Number.NaN, Number.POSITIVE_INFINITY, '1', null, 0].map(finite)).toEqual([
-      undefined,
-      undefined,
-      undefined,
-      undefined,
-      0,
-    ]);
-  });
-
-  test('names lose control characters and are cut', () => {
-    expect([words('a\u0000\u001B[31mb\u2028'), words('x'.repeat(99))?.length, words(' '), words(7)]).toEqual([
-      'a[31mb',
-      64,
-      undefined,
-      undefined,
-    ]);
-  });
-
   test.each([
     [
       'W, V, A, kWh of the first HS110',

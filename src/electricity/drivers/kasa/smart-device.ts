@@ -3,7 +3,7 @@ import type { Answer, Poll } from '../../driver.ts';
 import type { Announcement, EnergySlot, Values } from '../../model.ts';
 import { Announcements, readBack, type Card, type DeviceOptions, type KasaDevice } from './device.ts';
 import { macText, sumOf } from './iot.codec.ts';
-import { finite, list, loose } from './json.codec.ts';
+import { finite, list, record } from '../shared/json.codec.ts';
 import {
   dailyQuestions,
   energyDataSlots,
@@ -114,7 +114,7 @@ export class SmartDevice implements KasaDevice {
           'BAD_REPLY',
           `${this.#options.host} does not list its sockets (error ${answer?.code ?? 'none'})`,
         );
-      const page = list(answer.result['child_device_list']).map((item) => parseInfo(loose(item)));
+      const page = list(answer.result['child_device_list']).map((item) => parseInfo(record(item)));
       found.push(...page.filter((socket) => socket.rawId !== undefined));
       const sum = Math.min(finite(answer.result['sum']) ?? found.length, mostChildren);
       if (page.length === 0 || found.length >= sum) return found.slice(0, mostChildren);

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Values } from '../../model.ts';
 import { idText, macDigits } from './iot.codec.ts';
-import { finite, list, loose, words, type Loose } from './json.codec.ts';
+import { finite, label, list, record, type Json } from '../shared/json.codec.ts';
 
 /** One method and its parameters. */
 export interface SmartCall {
@@ -12,7 +12,7 @@ export interface SmartCall {
 /** What came back for one method. */
 export interface SmartAnswer {
   readonly code: number;
-  readonly result: Loose;
+  readonly result: Json;
 }
 
 /** More than this many methods in one batch are refused by some firmware. */
@@ -47,15 +47,15 @@ export function toChild(deviceId: string, call: SmartCall): SmartCall {
 }
 
 /** A reply, or the reply of a child inside it. A reply without a code is not of this family: undefined. */
-export function parseSmart(reply: Loose): SmartAnswer | undefined {
+export function parseSmart(reply: Json): SmartAnswer | undefined {
   const code = finite(reply['error_code']);
-  return code === undefined ? undefined : { code, result: loose(reply['result']) };
+  return code === undefined ? undefined : { code, result: record(reply['result']) };
 }
 
 /** The reply of a child: `result.responseData`. */
 export function parseChild(answer: SmartAnswer): SmartAnswer | undefined {
   if (answer.code !== 0) return answer;
-  return parseSmart(loose(answer.result['responseData']));
+  return parseSmart(record(answer.result['responseData']));
 }
 
 /** The answers of a batch by method; a method that is missing there got none. */
@@ -67,7 +67,7 @@ export function parseBatch(
   if (calls.length === 1 && first !== undefined) return new Map([[first.method, answer]]);
   const found = new Map<string, SmartAnswer>();
   for (const item of list(answer.result['responses'])) {
-    const one = loose(item);
+    const one = record(item);
     const [method, parsed] = [one['method'], parseSmart(one)];
     if (typeof method === 'string' && methodName.test(method) && parsed !== undefined)
       found.set(method, parsed);
@@ -89,31 +89,31 @@ export interface SmartInfo {
 }
 
 /** `get_device_info`, and the entries of `get_child_device_list`. Names travel as base64 of UTF-8. */
-export function parseInfo(result: Loose): SmartInfo {
-  const nickname = words(result['nickname'], 256);
-  const rawId = words(result['device_id'], 64);
+export function parseInfo(result: Json): SmartInfo {
+  const nickname = label(result['nickname'], 256);
+  const rawId = label(result['device_id'], 64);
   return {
     deviceId: idText(rawId),
     rawId,
     mac: macDigits(result['mac']),
-    name: nickname === undefined ? undefined : words(Buffer.from(nickname, 'base64').toString('utf8')),
-    model: words(result['model']),
-    firmware: words(result['fw_ver']),
+    name: nickname === undefined ? undefined : label(Buffer.from(nickname, 'base64').toString('utf8')),
+    model: label(result['model']),
+    firmware: label(result['fw_ver']),
     on: typeof result['device_on'] === 'boolean' ? result['device_on'] : undefined,
     position: finite(result['position']),
   };
 }
 
 /** Names of the components that `component_nego` lists; undefined when it says nothing. */
-export function parseComponents(result: Loose): ReadonlySet<string> | undefined {
-  const names = list(result['component_list']).map((item) => words(loose(item)['id']));
+export function parseComponents(result: Json): ReadonlySet<string> | undefined {
+  const names = list(result['component_list']).map((item) => label(record(item)['id']));
   return names.length === 0 ? undefined : new Set(names.filter((n) => n !== undefined));
 }
 
 export interface SmartMeter {
-  readonly usage: Loose | undefined;
-  readonly emeter: Loose | undefined;
-  readonly power: Loose | undefined;
+  readonly usage: Json | undefined;
+  readonly emeter: Json | undefined;
+  readonly power: Json | undefined;
 }
 
 /**

@@ -5,7 +5,7 @@ import { AesLink } from './aes-link.ts';
 import { SharedLink, type KasaDevice } from './device.ts';
 import { IotDevice } from './iot-device.ts';
 import { sysinfoRequest } from './iot.codec.ts';
-import { finite, loose } from './json.codec.ts';
+import { finite, record } from '../shared/json.codec.ts';
 import { KlapLink } from './klap-link.ts';
 import type { Family, KasaPorts, KasaTarget, Link, Login, Way } from './model.ts';
 import { SmartDevice } from './smart-device.ts';
@@ -121,7 +121,7 @@ export class KasaStation implements Station {
     const known = this.#options.target.family;
     if (known !== undefined) return known;
     // The older family may crash on what it does not know; the newer one answers with an error.
-    const reply = loose(await link.ask(sysinfoRequest, signal));
+    const reply = record(await link.ask(sysinfoRequest, signal));
     return finite(reply['error_code']) === undefined ? 'iot' : 'smart';
   }
 

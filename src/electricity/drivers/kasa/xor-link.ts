@@ -1,5 +1,5 @@
 import { FrameReader, xorFrame } from './codec.ts';
-import { parseReply } from './json.codec.ts';
+import { parseObject } from '../shared/json.codec.ts';
 import type { Link } from './model.ts';
 import { Peer } from './peer.ts';
 
@@ -37,7 +37,7 @@ export class XorLink implements Link {
 
   async ask(request: string, signal: AbortSignal): Promise<unknown> {
     const text = await this.#peer.exchange(xorFrame(request), signal);
-    return parseReply(text, this.#peer.shown);
+    return parseObject(text, this.#peer.shown);
   }
 
   close(): void {

@@ -1,8 +1,10 @@
 import { LaresError } from '#kernel/errors.ts';
-import { label, parseIdentity, parseJson, record, type Identity } from './codec.ts';
+import { label, parseJson, record } from '../shared/json.codec.ts';
+import { parseIdentity, type Identity } from './codec.ts';
 import { authorization, parseChallenge, type Challenge } from './digest.ts';
 import { HttpLine, type HttpAsk, type HttpReply } from './http.ts';
 
+const theShelly = 'the Shelly';
 // A year of ten-minute lines.
 const largestFile = 8 * 1024 * 1024;
 
@@ -30,13 +32,13 @@ export class ShellyClient {
     const reply = await this.#line.ask({ method: 'GET', path: '/shelly' }, signal);
     if (reply.status !== 200)
       throw new LaresError('BAD_REPLY', `what answers there is no Shelly: status ${reply.status} at /shelly`);
-    return parseIdentity(parseJson(reply.text));
+    return parseIdentity(parseJson(reply.text, theShelly));
   }
 
   /** A path of the first generation: `/status`, `/relay/0?turn=on`. */
   async get(path: string, signal: AbortSignal): Promise<unknown> {
     const reply = await this.#signed({ method: 'GET', path }, signal);
-    return parseJson(expectOk(reply, path).text);
+    return parseJson(expectOk(reply, path).text, theShelly);
   }
 
   /** A file of the first generation. Throws UNREACHABLE while another one reads it: it hands out one at a time. */
@@ -55,7 +57,10 @@ export class ShellyClient {
     const reply = await this.#signed({ method: 'POST', path: '/rpc', body }, signal);
     // Some firmware sends the refusal with an HTTP error status, some with 200.
     const answer = record(
-      parseJson(reply.status === 500 || reply.status === 404 ? reply.text : expectOk(reply, method).text),
+      parseJson(
+        reply.status === 500 || reply.status === 404 ? reply.text : expectOk(reply, method).text,
+        theShelly,
+      ),
     );
     const error = record('code' in answer && !('result' in answer) ? answer : answer['error']);
     if (typeof error['code'] === 'number') {

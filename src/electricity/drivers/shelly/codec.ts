@@ -1,51 +1,11 @@
 import { LaresError } from '#kernel/errors.ts';
 import type { EnergySlot, Values } from '../../model.ts';
-
-export type Json = Readonly<Record<string, unknown>>;
-
-/** A record of any JSON value; an empty one for everything else, because firmware leaves out what it does not have. */
-export const record = (value: unknown): Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
-export const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-
-/** Beyond this nothing in a house is a measurement. */
-const largest = 1e12;
-
-/** A number that can be one; undefined for null and everything else. */
-export const finite = (value: unknown): number | undefined =>
-  typeof value === 'number' && Math.abs(value) <= largest ? value : undefined;
-
-const longestText = 64;
-
-/** Text that a device gave itself, without control characters and bounded; undefined where there is none. */
-export function label(value: unknown): string | undefined {
-  if (typeof value !== 'string') return undefined;
-  const text = value
-    .slice(0, 4 * longestText)
-    .replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ')
-    .trim()
-    .slice(0, longestText);
-  return text === '' ? undefined : text;
-}
-
-/** Drops what was not measured, so that absent never looks like 0. */
-export function measured(values: { readonly [K in keyof Values]: number | undefined }): Values {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-}
+import { finite, label, list, macOf, record } from '../shared/json.codec.ts';
 
 /** Sum of what is present; undefined where nothing is. */
 export function sum(values: readonly (number | undefined)[]): number | undefined {
   const present = values.filter((v) => v !== undefined);
   return present.length === 0 ? undefined : present.reduce((a, b) => a + b, 0);
-}
-
-/** JSON of a reply body. Throws BAD_REPLY. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new LaresError('BAD_REPLY', 'the Shelly sent something that is not JSON');
-  }
 }
 
 /** Who a host says it is at `/shelly`, which needs no password. */
@@ -62,13 +22,6 @@ export interface Identity {
   readonly needsPassword: boolean;
   /** Model codes that never measure are not known here, so only true or undefined. */
   readonly metered: boolean | undefined;
-}
-
-/** `aabbccddeeff` or `AA:BB:…` as `aa:bb:cc:dd:ee:ff`; undefined for anything else. */
-export function macOf(value: unknown): string | undefined {
-  if (typeof value !== 'string' || value.length > 17) return undefined;
-  const digits = value.toLowerCase().replaceAll(/[:-]/g, '');
-  return /^[0-9a-f]{12}$/.test(digits) ? digits.match(/../g)?.join(':') : undefined;
 }
 
 /** `GET /shelly`: `gen` from 2 on, `type` on the first generation. Throws BAD_REPLY when no Shelly speaks there. */
@@ -134,7 +87,7 @@ export interface Reading {
 export function complaint(errors: unknown): readonly string[] {
   const words = list(errors)
     .slice(0, 8)
-    .map(label)
+    .map((word) => label(word))
     .filter((word) => word !== undefined);
   return words.length === 0 ? [] : [`it reports ${words.join(', ')}`];
 }

@@ -1,7 +1,8 @@
 import type { DiscoverIo } from '../../driver.ts';
 import type { Found } from '../../model.ts';
-import { parseIdentity, parseJson, type Identity } from './codec.ts';
+import { parseIdentity, type Identity } from './codec.ts';
 import { HttpLine } from './http.ts';
+import { parseJson } from '../shared/json.codec.ts';
 import { addressesOf, searchable } from '../shared/networks.rules.ts';
 import { sweep } from '../shared/sweep.ts';
 
@@ -37,7 +38,7 @@ async function probe(address: string, port: number, signal: AbortSignal): Promis
     const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
     const reply = await line.ask({ method: 'GET', path: '/shelly' }, limit);
     if (reply.status !== 200) return undefined;
-    const identity = parseIdentity(parseJson(reply.text));
+    const identity = parseIdentity(parseJson(reply.text, host));
     const { station, name, model, mac, firmware, metered, needsPassword } = identity;
     const needs = needsPassword ? 'a password' : undefined;
     return {

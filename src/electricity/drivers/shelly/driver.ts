@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { networkSettings, pollSettings, targetSettings, type Protocol, type Target } from '../../driver.ts';
-import { macOf } from './codec.ts';
+import { macOf } from '../shared/json.codec.ts';
 import { findShellys } from './discover.ts';
 import { ShellyStation } from './station.ts';
 

@@ -1,17 +1,5 @@
-import {
-  finite,
-  label,
-  list,
-  macOf,
-  measured,
-  plausibleSeconds,
-  record,
-  sum,
-  type Channel,
-  type Identity,
-  type Json,
-  type Reading,
-} from './codec.ts';
+import { finite, label, list, macOf, present, record, type Json } from '../shared/json.codec.ts';
+import { plausibleSeconds, sum, type Channel, type Identity, type Reading } from './codec.ts';
 import type { EnergySlot, Values } from '../../model.ts';
 
 const phases = ['l1', 'l2', 'l3'] as const;
@@ -67,7 +55,7 @@ const invalid = (meter: Json): string[] =>
   meter['is_valid'] === false ? ['it says that its measurement is not valid'] : [];
 
 function clamp(meter: Json): Values {
-  return measured({
+  return present({
     power_watts: finite(meter['power']),
     voltage_volts: finite(meter['voltage']),
     current_amps: finite(meter['current']),
@@ -95,7 +83,7 @@ function threePhase(meters: readonly Json[], status: Json): Channel {
   return {
     key: 'em:0',
     name: undefined,
-    values: measured({
+    values: present({
       power_watts: whole('power'),
       current_amps: whole('current'),
       current_n_amps: neutral['is_valid'] === false ? undefined : finite(neutral['current']),
@@ -142,7 +130,7 @@ function outputChannels(identity: Identity, settings: Json, status: Json): Chann
 function meterValues(identity: Identity, meter: Json): Values {
   if (meter['is_valid'] === false) return {};
   const total = finite(meter['total']);
-  return measured({
+  return present({
     power_watts: finite(meter['power']),
     energy_wh: total === undefined ? undefined : total / countsPerWh(identity.model),
   });

@@ -1,17 +1,5 @@
-import {
-  complaint,
-  finite,
-  label,
-  list,
-  macOf,
-  measured,
-  plausibleSeconds,
-  record,
-  sum,
-  type Channel,
-  type Json,
-  type Reading,
-} from './codec.ts';
+import { finite, label, list, macOf, present, record, type Json } from '../shared/json.codec.ts';
+import { complaint, plausibleSeconds, sum, type Channel, type Reading } from './codec.ts';
 import type { EnergySlot, Values } from '../../model.ts';
 
 interface Component {
@@ -80,7 +68,7 @@ function channel(key: string, id: number, known: Component, names: Json, now: Js
 export function output(status: Json): Values {
   const total = finite(record(status['aenergy'])['total']);
   const returned = finite(record(status['ret_aenergy'])['total']);
-  return measured({
+  return present({
     power_watts: finite(status['apower']),
     voltage_volts: finite(status['voltage']),
     current_amps: finite(status['current']),
@@ -94,7 +82,7 @@ export function output(status: Json): Values {
 
 /** `EM1` with `EM1Data`. */
 export function onePhase(status: Json, data: Json): Values {
-  return measured({
+  return present({
     power_watts: finite(status['act_power']),
     apparent_power_va: finite(status['aprt_power']),
     voltage_volts: finite(status['voltage']),
@@ -108,7 +96,7 @@ export function onePhase(status: Json, data: Json): Values {
 
 /** `EM` with `EMData`. */
 export function threePhase(status: Json, data: Json): Values {
-  return measured({
+  return present({
     power_watts: finite(status['total_act_power']),
     apparent_power_va: finite(status['total_aprt_power']),
     current_amps: finite(status['total_current']),

@@ -2,16 +2,8 @@ import { LaresError } from '#kernel/errors.ts';
 import type { Answer, ElectricityContext, Poll, Station } from '../../driver.ts';
 import type { EnergySlot, Remembers, Switches } from '../../model.ts';
 import { ShellyClient } from './client.ts';
-import {
-  label,
-  record,
-  within,
-  type Channel,
-  type Identity,
-  type Memory,
-  type Reading,
-  type Turning,
-} from './codec.ts';
+import { label, record } from '../shared/json.codec.ts';
+import { within, type Channel, type Identity, type Memory, type Reading, type Turning } from './codec.ts';
 import { addLogs, parseLog, readGen1 } from './gen1.codec.ts';
 import { minutes, parseBlocks, parseHistory, readGen2, type Block } from './gen2.codec.ts';
 

@@ -1,42 +1,14 @@
 import type { Values } from '../../model.ts';
+import { label, list, macOf, numeric, parseJson, record, type Json } from '../shared/json.codec.ts';
 
-export type Json = Readonly<Record<string, unknown>>;
-export const record = (value: unknown): Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
-
-const longestText = 64;
+const longestId = 64;
 const mostChannels = 8;
-/** Beyond this nothing in a house is a measurement. */
-const largest = 1e12;
-
-/** Text from a device without control characters, bounded; undefined where there is none. */
-export function label(value: unknown): string | undefined {
-  if (typeof value !== 'string') return undefined;
-  const text = value
-    .slice(0, 4 * longestText)
-    .replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ')
-    .trim()
-    .slice(0, longestText);
-  return text === '' ? undefined : text;
-}
-
-/** A number, also one that is written as text; undefined for null, `nan`, and what no house can measure. */
-export function number(value: unknown): number | undefined {
-  const text = typeof value === 'string' && value.length <= 32 ? value.trim() : '';
-  const read = typeof value === 'number' ? value : text === '' ? Number.NaN : Number(text);
-  return Math.abs(read) <= largest ? read : undefined;
-}
-
-/** JSON of a message; some firmware writes a bare `nan` or `inf`, which JSON does not know. Undefined when it is none. */
+/** JSON of a message; undefined when it is none. */
 export function parseMessage(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text, 'the device');
   } catch {
-    try {
-      return JSON.parse(text.replaceAll(/([:[,]\s*)[-+]?(?:nan|inf(?:inity)?)\b/gi, '$1null'));
-    } catch {
-      return undefined;
-    }
+    return undefined;
   }
 }
 
@@ -84,7 +56,7 @@ export const slug = (text: string): string =>
   text
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '_')
-    .slice(0, longestText) || '_';
+    .slice(0, longestId) || '_';
 
 function energyParts(energy: Json): Part[] {
   const channels = Math.min(
@@ -110,7 +82,7 @@ function pick(energy: Json, index: number, whole: boolean): Values {
   return Object.fromEntries(
     fields.flatMap(([key, quantity, factor]) => {
       if (!whole && counters.includes(key) && !Array.isArray(energy[key])) return [];
-      const value = number(at(energy[key], index));
+      const value = numeric(at(energy[key], index));
       return value === undefined ? [] : [[quantity, scaled(value, factor)]];
     }),
   );
@@ -125,7 +97,7 @@ function phases(energy: Json): Values {
     const key = `${name[0]?.toUpperCase()}${name.slice(1)}`;
     const unit = { power: 'watts', voltage: 'volts', current: 'amps' }[name];
     return [0, 1, 2].flatMap((i) => {
-      const value = number(at(energy[key], i));
+      const value = numeric(at(energy[key], i));
       return value === undefined ? [] : [[`${name}_l${i + 1}_${unit}`, value]];
     });
   });
@@ -146,10 +118,10 @@ function together(energy: Json, channels: number): Values {
     fields.flatMap(([key, quantity, factor]) => {
       const value = energy[key];
       if (!Array.isArray(value)) {
-        const one = number(value);
+        const one = numeric(value);
         return one === undefined ? [] : [[quantity, scaled(one, factor)]];
       }
-      const each = Array.from({ length: channels }, (_, i) => number(value[i]));
+      const each = Array.from({ length: channels }, (_, i) => numeric(value[i]));
       if (!added.includes(key) || each.includes(undefined)) return [];
       return [
         [
@@ -190,7 +162,7 @@ function meterReader(values: Json): Values {
     Object.entries(values).flatMap(([name, raw]) => {
       const key = name.toLowerCase();
       const field = Object.hasOwn(readerFields, key) ? readerFields[key] : undefined;
-      const value = number(raw);
+      const value = numeric(raw);
       return field === undefined || value === undefined ? [] : [[field[0], scaled(value, field[1])]];
     }),
   );
@@ -228,12 +200,10 @@ export interface Identity {
   readonly firmware: string | undefined;
 }
 
-const macOf = (value: unknown): string | undefined => {
-  const digits = typeof value === 'string' ? value.toLowerCase().replaceAll(/[:-]/g, '') : '';
-  return /^[0-9a-f]{12}$/.test(digits) ? digits.match(/../g)?.join(':') : undefined;
-};
 const texts = (value: unknown): (string | undefined)[] =>
-  Array.isArray(value) ? value.slice(0, mostChannels).map(label) : [];
+  list(value)
+    .slice(0, mostChannels)
+    .map((text) => label(text));
 
 /** `tasmota/discovery/<MAC>/config`: the topic that it speaks under and who it is; undefined when it is none. */
 export function parseDiscovery(message: unknown): { topic: string; identity: Identity } | undefined {

@@ -5,7 +5,8 @@ import { networkSettings, pollSettings, targetSettings, type Protocol, type Targ
 import type { Found } from '../../model.ts';
 import { addressesOf, searchable } from '../shared/networks.rules.ts';
 import { sweep } from '../shared/sweep.ts';
-import { readSensor, record } from './codec.ts';
+import { record } from '../shared/json.codec.ts';
+import { readSensor } from './codec.ts';
 import { command, passwordNeeded, TasmotaStation, tasmotaOf, type TasmotaAddress } from './station.ts';
 
 const password = z.string().min(1).max(128).optional();

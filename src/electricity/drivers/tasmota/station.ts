@@ -2,7 +2,8 @@ import { LaresError } from '#kernel/errors.ts';
 import { webRequest } from '#platform/http-client.ts';
 import type { Answer, Poll, Station } from '../../driver.ts';
 import type { Switches } from '../../model.ts';
-import { parseMessage, parseStatus, readRelays, readSensor, record, type Identity } from './codec.ts';
+import { parseJson, record } from '../shared/json.codec.ts';
+import { parseStatus, readRelays, readSensor, type Identity } from './codec.ts';
 import { deviceOf, layout } from './layout.rules.ts';
 
 export interface TasmotaAddress {
@@ -48,9 +49,7 @@ export async function command(
       reply.status >= 500 ? 'UNREACHABLE' : 'BAD_REPLY',
       `${host} answers with status ${reply.status}; is it a Tasmota with its web server on?`,
     );
-  const message = parseMessage(reply.text);
-  if (message === undefined) throw new LaresError('BAD_REPLY', `${host} sent something that is not JSON`);
-  return message;
+  return parseJson(reply.text, host);
 }
 
 /** Who answers `Status 0` there. Throws BAD_REPLY when it is no Tasmota. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isIPv4 } from 'node:net';
+import { parseObject } from '../shared/json.codec.ts';
 import { broadcastKey, Ecb } from './cipher.ts';
 import { is66, pack55, pack66, unpack55, unpack66 } from './frame.ts';
 import { commands, versions, type Beacon } from './model.ts';
@@ -32,7 +33,7 @@ const opened55 = (packet: Buffer) =>
 
 const openedBare = (packet: Buffer) => attempt(() => broadcastEcb.decrypt(packet));
 
-function attempt(open: () => Buffer | undefined): Buffer | undefined {
+function attempt<T>(open: () => T | undefined): T | undefined {
   try {
     return open();
   } catch {
@@ -42,14 +43,8 @@ function attempt(open: () => Buffer | undefined): Buffer | undefined {
 
 /** What the JSON of a broadcast says; undefined when it names no device and address. */
 function parseBeacon(body: Buffer): Beacon | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { gwId, ip, version, productKey } = value as Record<string, unknown>;
+  const { gwId, ip, version, productKey } =
+    attempt(() => parseObject(body.toString('utf8'), 'a device')) ?? {};
   if (typeof gwId !== 'string' || !/^[\w-]{6,64}$/.test(gwId)) return undefined;
   if (typeof ip !== 'string' || !isIPv4(ip)) return undefined;
   return {

@@ -1,3 +1,4 @@
+import { isRecord, label, list, macOf, record, type Json } from '../shared/json.codec.ts';
 import { versions, type Version } from './model.ts';
 
 /** A device as the cloud or a file of tinytuya knows it. */
@@ -21,12 +22,7 @@ export interface KnownDevice {
 // A house has hundreds of devices at most; whatever claims more is no house.
 const mostDevices = 5_000;
 
-type Fields = Record<string, unknown>;
-const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
-const text = (value: unknown, most = 120): string | undefined =>
-  typeof value === 'string' && value !== '' && value.length <= most
-    ? value.replaceAll(/[\p{Cc}\p{Cf}]/gu, ' ').trim()
-    : undefined;
+const text = (value: unknown, most = 120): string | undefined => label(value, most);
 const idOf = (value: unknown): string | undefined =>
   typeof value === 'string' && /^[\w-]{6,64}$/.test(value) ? value : undefined;
 const keyOf = (value: unknown): string | undefined =>
@@ -35,18 +31,11 @@ const versionOf = (value: unknown): Version | undefined => versions.find((v) => 
 const ipOf = (value: unknown): string | undefined =>
   typeof value === 'string' && /^\d{1,3}(\.\d{1,3}){3}$/.test(value) ? value : undefined;
 
-/** `02:00:00:00:00:01` of any usual way to write it. */
-export function macOf(value: unknown): string | undefined {
-  const digits = typeof value === 'string' ? value.replaceAll(/[^0-9a-f]/gi, '').toLowerCase() : '';
-  return digits.length === 12 ? digits.match(/../g)!.join(':') : undefined;
-}
-
 /** One page of `/v1.0/iot-01/associated-users/devices`. What cannot be read is left out. */
 export function readDevicePage(result: unknown): { devices: KnownDevice[]; more: boolean; after: string } {
-  const { devices, has_more, last_row_key } = isFields(result) ? result : {};
-  const list = Array.isArray(devices) ? (devices as unknown[]).slice(0, mostDevices) : [];
+  const { devices, has_more, last_row_key } = record(result);
   return {
-    devices: list.flatMap((item) => (isFields(item) ? readDevice(item, item['local_key']) : [])),
+    devices: readDevices(devices, (item) => item['local_key']),
     more: has_more === true,
     after: text(last_row_key, 512) ?? '',
   };
@@ -54,12 +43,13 @@ export function readDevicePage(result: unknown): { devices: KnownDevice[]; more:
 
 /** `/v2.0/devices/factory-infos`. */
 export function readFactoryInfos(result: unknown): Map<string, string> {
-  const list = Array.isArray(result) ? (result as unknown[]) : [];
   return new Map(
-    list.filter(isFields).flatMap(({ id, mac }): [string, string][] => {
-      const [device, address] = [idOf(id), macOf(mac)];
-      return device === undefined || address === undefined ? [] : [[device, address]];
-    }),
+    list(result)
+      .filter(isRecord)
+      .flatMap(({ id, mac }): [string, string][] => {
+        const [device, address] = [idOf(id), macOf(mac)];
+        return device === undefined || address === undefined ? [] : [[device, address]];
+      }),
   );
 }
 
@@ -80,18 +70,22 @@ export function readTinytuya(
   } catch {
     return undefined;
   }
-  if (isFields(value) && !Array.isArray(value)) {
+  if (isRecord(value)) {
     const [accessId, secret] = [text(value['apiKey']), text(value['apiSecret'])];
     if (accessId !== undefined && secret !== undefined)
       return { credentials: { accessId, secret, region: text(value['apiRegion'], 8) } };
   }
-  const list = Array.isArray(value) ? (value as unknown[]) : isFields(value) ? value['devices'] : undefined;
-  if (!Array.isArray(list)) return undefined;
-  const items = (list as unknown[]).slice(0, mostDevices).filter(isFields);
-  return { devices: items.flatMap((item) => readDevice(item, item['key'] ?? item['local_key'])) };
+  const devices = Array.isArray(value) ? value : record(value)['devices'];
+  if (!Array.isArray(devices)) return undefined;
+  return { devices: readDevices(devices, (item) => item['key'] ?? item['local_key']) };
 }
 
-function readDevice(item: Fields, key: unknown): KnownDevice[] {
+function readDevices(devices: unknown, keyIn: (item: Json) => unknown): KnownDevice[] {
+  const items = list(devices).slice(0, mostDevices).filter(isRecord);
+  return items.flatMap((item) => readDevice(item, keyIn(item)));
+}
+
+function readDevice(item: Json, key: unknown): KnownDevice[] {
   const id = idOf(item['id'] ?? item['gwId']);
   if (id === undefined) return [];
   return [

@@ -3,6 +3,7 @@ import type { Clock } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { webRequest } from '#platform/http-client.ts';
 import type { StateStore } from '#store/model.ts';
+import { label, parseObject } from '../shared/json.codec.ts';
 import { readDevicePage, readFactoryInfos, type KnownDevice } from './cloud.codec.ts';
 import { quotaText, usedIn, viewQuota, type QuotaUse, type QuotaView } from './quota.rules.ts';
 
@@ -153,16 +154,8 @@ interface CloudReply {
 }
 
 function readReply(text: string): CloudReply {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
-  if (typeof value !== 'object' || value === null)
-    throw new LaresError('BAD_REPLY', 'the Tuya cloud sent something that is no JSON');
-  const { success, code, msg, result } = value as Record<string, unknown>;
-  const message = typeof msg === 'string' ? msg.slice(0, 120).replaceAll(/[^\x20-\x7e]/g, '?') : '';
+  const { success, code, msg, result } = parseObject(text, 'the Tuya cloud');
+  const message = label(msg, 120) ?? '';
   return { success: success === true, code: Number(code ?? 0), message, result };
 }
 

@@ -1,3 +1,4 @@
+import { isRecord, type Json } from '../shared/json.codec.ts';
 import { commands, hasSession, type DataPoints, type DataValue, type Version } from './model.ts';
 
 const longestValue = 4096;
@@ -89,7 +90,7 @@ export function readBody(body: Buffer): Said {
   if (body[0] !== 0x7b) return { text: clean(text) };
   const value = parsed(text);
   if (value === undefined) return { text: clean(text) };
-  const data = isObject(value['data']) ? value['data'] : undefined;
+  const data = isRecord(value['data']) ? value['data'] : undefined;
   const points = readPoints(value['dps']) ?? readPoints(data?.['dps']);
   const cid = value['cid'] ?? data?.['cid'];
   const id = value['devId'] ?? value['gwId'];
@@ -100,17 +101,17 @@ export function readBody(body: Buffer): Said {
   };
 }
 
-function parsed(text: string): Record<string, unknown> | undefined {
+function parsed(text: string): Json | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
+    return isRecord(value) ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
 function readPoints(dps: unknown): DataPoints | undefined {
-  if (!isObject(dps)) return undefined;
+  if (!isRecord(dps)) return undefined;
   const points = new Map<number, DataValue>();
   for (const key of Object.keys(dps)) {
     const value = dps[key];
@@ -119,8 +120,6 @@ function readPoints(dps: unknown): DataPoints | undefined {
   return points;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isValue = (value: unknown): value is DataValue =>
   typeof value === 'boolean' ||
   (typeof value === 'number' && Number.isFinite(value)) ||
