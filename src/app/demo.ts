@@ -1,14 +1,18 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Clock } from '#kernel/driver.ts';
+import { Bus } from '#kernel/bus.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { scaledClock, systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { parseInstant } from '#platform/wire.ts';
+import type { DemoHouse } from '#demo/house.ts';
+import { lockDataDir, openStore } from '#store/index.ts';
 import { houseConfig } from './config.ts';
 import type { GlobalOptions } from './context.ts';
 import { demoFaultCommand } from './demo-fault.ts';
 import { closeDemoPlace, openDemoPlace, tellAddress, type DemoPlace } from './demo-place.ts';
 import { startHouse } from './house.ts';
+import { houseMigrations } from './migrations.ts';
 import { stopSignal } from './signals.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -124,6 +128,7 @@ async function live(options: DemoOptions, place: DemoPlace, { clock, log, signal
       ...graphiteOf(options.graphite),
       http: { port: options.port ?? 8_000 },
     });
+    await bringPast(demo, place, { clock, log, signal });
     const house = await startHouse({
       config,
       dataDir: place.dir,
@@ -145,5 +150,22 @@ async function live(options: DemoOptions, place: DemoPlace, { clock, log, signal
     await house.stopped;
   } finally {
     await demo.close();
+  }
+}
+
+async function bringPast(demo: DemoHouse, { dir }: DemoPlace, { clock, log }: Life): Promise<void> {
+  if (demo.mainMeter === undefined) return;
+  const { writePast } = await import('#demo/past.ts');
+  const lock = lockDataDir(dir);
+  try {
+    const bus = new Bus(() => {});
+    const store = await openStore({ dataDir: dir, clock, log, bus, migrations: houseMigrations });
+    try {
+      await writePast(store, demo.devices, { clock, log: log.child('demo'), meter: demo.mainMeter });
+    } finally {
+      await store.close();
+    }
+  } finally {
+    lock.release();
   }
 }

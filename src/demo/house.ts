@@ -32,6 +32,8 @@ export interface DemoHouse {
   readonly startBroker: StartBroker | undefined;
   /** What measures, and what it would measure if nobody switched anything. */
   readonly devices: readonly Measuring[];
+  /** Id of the device that measures the whole house; undefined without electricity. */
+  readonly mainMeter: string | undefined;
   /** What can be made to misbehave. */
   readonly faulty: readonly Faulty[];
   /** Makes something misbehave for `ms` of real time. Throws NOT_FOUND or USAGE. */
@@ -81,6 +83,7 @@ export async function openDemoHouse(options: DemoHouseOptions): Promise<DemoHous
     openScanner: demoScanner(demoNetwork, names, calendar, clock),
     startBroker: fleet?.startBroker,
     devices: fleet?.devices ?? [],
+    mainMeter: fleet?.mainMeter,
     faulty,
     fault: (device, fault, ms) => {
       const hit = inject(faulty, device, fault, ms);

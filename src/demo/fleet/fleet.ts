@@ -12,6 +12,8 @@ export interface Fleet {
   readonly homeAssistant: HomeAssistantEnergySim;
   readonly startBroker: StartBroker;
   readonly devices: readonly Measuring[];
+  /** Id of the device that measures the whole house. */
+  readonly mainMeter: string;
   readonly faulty: readonly Faulty[];
   close(): Promise<void>;
 }
@@ -57,6 +59,7 @@ export async function openFleet(options: SiteOptions & { readonly signal: AbortS
       ending.abort();
       await living;
     });
+    const devices = parts.flatMap((part) => part.devices);
     return {
       settings: {
         broker: broker.section,
@@ -70,7 +73,8 @@ export async function openFleet(options: SiteOptions & { readonly signal: AbortS
       },
       homeAssistant: homeassistant.sim,
       startBroker: mqtt.startBroker,
-      devices: parts.flatMap((part) => part.devices),
+      devices,
+      mainMeter: devices.find((d) => d.path === (solar ? 'shelly.supply' : 'meter'))!.id,
       faulty: parts.flatMap((part) => part.faulty),
       close: () => life.disposeAsync(),
     };
