@@ -100,6 +100,7 @@ export class Electricity {
       ledger: {
         observe: (device, at, values) => this.ledger.observe(device, at, values),
         remember: (id, slots) => this.ledger.remember(id, slots),
+        replaced: (id) => this.ledger.replaced(id),
         houseOf: (ids) => this.ledger.houseOf(ids),
         totals: (id, now) => (parts.fleeting ? undefined : this.ledger.totals(id, now)),
       },

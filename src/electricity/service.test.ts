@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { Bus } from '#kernel/bus.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { ManualClock } from '#platform/clock.ts';
@@ -268,4 +268,87 @@ test('new settings rename, file under a circuit, and leave out, without a restar
   expect(service.view().devices).toMatchObject([
     { path: 'kasa.living_room_lamp', values: { power_watts: 40 } },
   ]);
+});
+
+describe('a thing that is read directly and told by Home Assistant too', () => {
+  const mac = '02:00:00:00:00:01';
+  const direct: Device = { ...lamp, mac };
+  const told: Device = { id: 'homeassistant:1', source: 'homeassistant', name: 'Lamp of HA', mac };
+  const hour = 3_600_000;
+
+  test('is there once, as it is read directly, and its energy counts once', async () => {
+    const { announce, say, service, clock, events } = await house();
+    announce(direct);
+    announce(told);
+    for (let i = 0; i <= 4; i += 1) {
+      say(direct.id, { power_watts: 100, energy_wh: 1000 + i * 50 });
+      say(told.id, { power_watts: 100, energy_wh: 9000 + i * 50 });
+      await clock.advance(hour / 2);
+    }
+    const { devices, house: sum } = service.view();
+    expect(devices.map((d) => d.path)).toEqual(['kasa.living_room_lamp']);
+    expect(sum.parts).toEqual([direct.id]);
+    expect(sum.energy?.totalWh).toBeCloseTo(200, 6);
+    expect(await events('electricity.discovered')).toHaveLength(1);
+  });
+
+  test('stands in when the direct one is gone for a day, goes when it is back, and no hour counts twice', async () => {
+    const { announce, say, service, clock, events } = await house();
+    announce(direct);
+    announce(told);
+    const energy_wh = () => (clock.now() - start) / 36_000;
+    const run = async (hours: number, ids: readonly string[]) => {
+      for (let i = 0; i < 12 * hours; i += 1) {
+        await clock.advance(hour / 12);
+        for (const id of ids) say(id, { power_watts: 100, energy_wh: energy_wh() });
+      }
+    };
+    await run(2, [direct.id, told.id]);
+    await run(23, [told.id]);
+    expect(service.view().devices.map((d) => d.device.id)).toEqual([direct.id]);
+    await run(5, [told.id]);
+    const during = service.view();
+    expect(during.devices.map((d) => [d.path, d.state])).toEqual([
+      ['homeassistant.lamp_of_ha', 'ok'],
+      ['kasa.living_room_lamp', 'silent'],
+    ]);
+    expect(during.house.parts).toEqual([told.id]);
+    expect(during.house.powerWatts).toBe(100);
+    expect((await events('electricity.discovered')).map((e) => e.subject)).toEqual([
+      'device:kasa:80aa01',
+      'device:homeassistant:1',
+    ]);
+    await run(2, [direct.id, told.id]);
+    const after = service.view();
+    expect(after.devices.map((d) => d.device.id)).toEqual([direct.id]);
+    expect(after.house.parts).toEqual([direct.id]);
+    // 32 h at 100 W, less the day in which neither counted for the house and a reading at each change; never more.
+    const whole = after.house.energy!.totalWh;
+    expect(whole).toBeLessThanOrEqual(3200 - 2400 + 1);
+    expect(whole).toBeGreaterThan(3200 - 2400 - 30);
+  });
+
+  test('shows what Home Assistant tells when the settings leave the direct one out', async () => {
+    const { announce, service } = await house({ devices: [{ device: direct.id, ignore: true }] });
+    announce(direct);
+    announce(told);
+    expect(service.view().devices.map((d) => d.device.id)).toEqual([told.id]);
+  });
+});
+
+test('another model under the same id begins a counter anew, another spelling of it does not', async () => {
+  const { announce, say, service, clock } = await house();
+  const count = async (energy_wh: number) => {
+    say(lamp.id, { energy_wh });
+    await clock.advance(60_000);
+    return service.view().devices[0]!.energy?.totalWh;
+  };
+  announce(lamp);
+  await count(1000);
+  expect(await count(1010)).toBe(10);
+  announce({ ...lamp, model: 'KP115' });
+  expect(await count(1200)).toBe(10);
+  expect(await count(1207)).toBe(17);
+  announce(lamp);
+  expect(await count(1210)).toBe(20);
 });
