@@ -61,3 +61,43 @@ export const brokerConfig = z
   });
 
 export type BrokerConfig = z.infer<typeof brokerConfig>;
+
+/** The address of a broker. What may be shown in a log holds no password. */
+export const brokerUrl = z
+  .url({ protocol: /^mqtts?$/, error: 'an address such as mqtt://192.0.2.10:1883' })
+  .refine((url) => new URL(url).username === '' && new URL(url).password === '', {
+    error: 'no user name or password in the address; use username and password',
+  });
+
+/** A broker of a driver's own, where it is not the one of the house. */
+export const brokerSettings = z
+  .strictObject({
+    url: brokerUrl.meta({
+      title: 'Broker',
+      description: 'Address of the MQTT broker; mqtts:// for TLS',
+      reload: 'live',
+      examples: ['mqtt://192.0.2.10:1883'],
+    }),
+    username: z.string().min(1).optional().meta({
+      title: 'User name',
+      description: 'Leave out for a broker without users',
+      reload: 'live',
+    }),
+    password: z.string().min(1).optional().meta({
+      title: 'Password',
+      description: 'Of that user',
+      reload: 'live',
+      secret: true,
+    }),
+    ca_file: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({
+        title: 'Authority of the certificate',
+        description: 'PEM file of a private authority that signed the certificate of the broker',
+        reload: 'live',
+        examples: ['/etc/ssl/home-ca.pem'],
+      }),
+  })
+  .meta({ title: 'Broker', description: 'Another MQTT broker than the one of the house', reload: 'live' });

@@ -1,11 +1,9 @@
-import { z } from 'zod';
 import { defineDriver, type Driver } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { listenAgain } from '#platform/mqtt/again.ts';
 import { listen, type BrokerAddress, type Delivery } from '#platform/mqtt/client.ts';
 import type { BrokerSettings, DriverParts, ElectricityContext } from '../../driver.ts';
 import type { Device, ElectricitySignal } from '../../model.ts';
-import { brokerSettings } from '../pulse/config.ts';
 import {
   parseCloud,
   parseMessage,
@@ -14,74 +12,21 @@ import {
   type DisplayState,
   type MeterMessage,
 } from './codec.ts';
+import { config, example, type GlowConfig } from './config.ts';
 import { judge } from './rules.ts';
 
-/** Where Hildebrand's broker is. */
-const cloudUrl = 'mqtts://glowmqtt.energyhive.com:8883';
-
-export const config = z
-  .strictObject({
-    prefix: z
-      .string()
-      .regex(/^[^+#\0]{1,128}$/, 'no + or #')
-      .default('glow')
-      .meta({
-        title: 'Topic prefix',
-        description: 'First part of the topics, as set in the display under local MQTT',
-        reload: 'live',
-      }),
-    broker: brokerSettings.optional(),
-    local: z.boolean().default(true).meta({
-      title: 'Local messages',
-      description: 'Reads what displays publish on a broker of the house; false for the cloud alone',
-      reload: 'live',
-    }),
-    cloud: z
-      .strictObject({
-        url: z
-          .url({ protocol: /^mqtts?$/ })
-          .default(cloudUrl)
-          .meta({
-            title: 'Broker of the cloud',
-            description: 'Address of the broker of Hildebrand',
-            reload: 'live',
-          }),
-        username: z.string().min(1).meta({
-          title: 'User name',
-          description: 'Of the Bright or Glow account',
-          reload: 'live',
-        }),
-        password: z
-          .string()
-          .min(1)
-          .meta({ title: 'Password', description: 'Of that account', reload: 'live', secret: true }),
-        device_id: z
-          .string()
-          .regex(/^[0-9A-Za-z-]{4,64}$/, 'expected an id such as 0123456789ABCDEF')
-          .meta({
-            title: 'Id of the display',
-            description: 'As Hildebrand names it; the last part of the topic',
-            reload: 'live',
-          }),
-        ca_file: brokerSettings.shape.ca_file,
-      })
-      .optional()
-      .meta({ title: 'Cloud', description: 'Reads the cloud of Hildebrand; off until set', reload: 'live' }),
-  })
-  .meta({ title: 'Glow', description: 'Smart meters of Great Britain through a Glow display (Hildebrand)' });
-
-export type GlowConfig = z.infer<typeof config>;
-
-export const example = {
-  prefix: 'glow',
-  broker: { url: 'mqtt://192.0.2.10:1883', username: 'lares', password: 'example-password' },
-};
-
-export const traits = { cadence: 'push', needs: ['network'] } as const;
+export { config, example };
 
 /** Electricity and gas meters as a Glow display tells of them, on the broker of the house or through the cloud. */
 export function makeGlowDriver(parts: DriverParts): Driver<'glow', GlowConfig, ElectricitySignal> {
-  return defineDriver({ kind: 'glow', title: 'Glow smart meter display', config, example, traits, run });
+  return defineDriver({
+    kind: 'glow',
+    title: 'Glow smart meter display',
+    config,
+    example,
+    traits: { cadence: 'push', needs: ['network'] },
+    run,
+  });
 
   async function run(settings: GlowConfig, context: ElectricityContext): Promise<void> {
     const lines = [

@@ -1,4 +1,4 @@
-import { defineDriver, type Driver, type Traits } from '#kernel/driver.ts';
+import { defineDriver, type Driver } from '#kernel/driver.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
 import { HomeAssistant } from '#platform/homeassistant/client.ts';
 import type { Access, EntityAnswer } from '#platform/homeassistant/model.ts';
@@ -14,8 +14,6 @@ import { switchOf } from './switch.ts';
 export { config, example };
 export type { HomeAssistantEnergyConfig } from './config.ts';
 
-export const traits: Traits = { cadence: 'push', needs: ['network'] };
-
 const socketRetryMs = 60_000;
 // Clocks of two machines differ; an instant further off than this says nothing.
 const trustedSkewMs = 60_000;
@@ -26,10 +24,10 @@ export function makeHomeAssistantEnergyDriver(
 ): Driver<'homeassistant', HomeAssistantEnergyConfig, ElectricitySignal> {
   return defineDriver({
     kind: 'homeassistant',
-    title: 'Home Assistant',
+    title: 'Energy from Home Assistant',
     config,
     example,
-    traits,
+    traits: { cadence: 'push', needs: ['network'] },
     run: async (settings, context) => {
       if (parts.homeassistant === undefined)
         throw new LaresError(

@@ -2,7 +2,8 @@ import type { Clock } from '#kernel/driver.ts';
 import { ManualClock } from '#platform/clock.ts';
 import { silent } from '#platform/log.ts';
 import type { Answer, Poll } from '../../driver.ts';
-import { config, protocol, type KasaConfig } from './driver.ts';
+import type { KasaConfig } from './config.ts';
+import { config, protocol } from './driver.ts';
 import type { KasaTarget } from './model.ts';
 import { KasaSim, simLogin, type KasaSimOptions } from './sim.ts';
 

@@ -4,7 +4,7 @@ import { runDriver } from '../../../../tests/contract/run-driver.ts';
 import { until } from '../../../../tests/servers/process.ts';
 import { polledDriver } from '../../fleet/driver.ts';
 import type { ElectricitySignal } from '../../model.ts';
-import { config, example, protocol, traits } from './driver.ts';
+import { config, example, protocol } from './driver.ts';
 import { ModbusSim } from './sim.ts';
 
 const closers: (() => unknown)[] = [];
@@ -17,7 +17,6 @@ const driver = polledDriver({
   title: 'Modbus',
   config,
   example,
-  needs: traits.needs,
   protocol,
 });
 

@@ -1,4 +1,3 @@
-import type { Traits } from '#kernel/driver.ts';
 import type { Protocol, Target } from '../../driver.ts';
 import { Bus } from './bus.ts';
 import { addressOf, stationOf, type BusSettings, type ModbusConfig } from './config.ts';
@@ -9,8 +8,6 @@ export { config, example, type ModbusConfig } from './config.ts';
 export interface ModbusTarget extends Target {
   readonly bus: BusSettings;
 }
-
-export const traits: Traits = { cadence: { everyMs: 30_000 }, needs: ['network'] };
 
 /** Meters in the distribution board; a station is one bus. */
 export const protocol: Protocol<ModbusConfig, ModbusTarget> = {

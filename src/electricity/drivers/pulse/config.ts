@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { brokerSettings } from '#platform/mqtt/config.ts';
 
 const name = z
   .string()
@@ -6,39 +7,6 @@ const name = z
   .max(64)
   .regex(/^[^/+#\0]+$/, 'no /, + or #');
 const port = z.int().min(0).max(65_535);
-
-/** A broker of this driver's own, where it is not the one of the house. */
-export const brokerSettings = z
-  .strictObject({
-    url: z.url({ protocol: /^mqtts?$/, error: 'an address such as mqtt://192.0.2.10:1883' }).meta({
-      title: 'Broker',
-      description: 'Address of the MQTT broker; mqtts:// for TLS',
-      reload: 'live',
-      examples: ['mqtt://192.0.2.10:1883'],
-    }),
-    username: z.string().min(1).optional().meta({
-      title: 'User name',
-      description: 'Leave out for a broker without users',
-      reload: 'live',
-    }),
-    password: z.string().min(1).optional().meta({
-      title: 'Password',
-      description: 'Of that user',
-      reload: 'live',
-      secret: true,
-    }),
-    ca_file: z
-      .string()
-      .min(1)
-      .optional()
-      .meta({
-        title: 'Authority of the certificate',
-        description: 'PEM file of a private authority that signed the certificate of the broker',
-        reload: 'live',
-        examples: ['/etc/ssl/home-ca.pem'],
-      }),
-  })
-  .meta({ title: 'Broker', description: 'Another MQTT broker than the one of the house', reload: 'live' });
 
 const fields = z
   .strictObject({
@@ -232,3 +200,16 @@ export const config = z
 
 export type PulseConfig = z.infer<typeof config>;
 export type MeterConfig = PulseConfig['meters'][number];
+
+export const example = {
+  meters: [
+    {
+      name: 'meter',
+      id: 'house-meter',
+      token: 'at-least-sixteen-characters',
+      imp_per_kwh: 1000,
+      esphome: { prefix: 'esp-meter', power: 'house_power', total: 'house_total' },
+    },
+  ],
+  http: { host: '0.0.0.0', port: 5000 },
+};

@@ -5,31 +5,16 @@ import { complainer } from '#platform/complain.ts';
 import { listenAgain } from '#platform/mqtt/again.ts';
 import type { DriverParts, ElectricityContext } from '../../driver.ts';
 import type { ElectricitySignal } from '../../model.ts';
-import { config, type PulseConfig } from './config.ts';
+import { config, example, type PulseConfig } from './config.ts';
 import { PulseHub } from './hub.ts';
 import { pulseIngress, type IngressReply, type IngressRequest } from './ingress.ts';
 import { topicRoutes, type TopicRoute } from './mqtt.codec.ts';
 import { serve, type IngressServer } from './server.ts';
 
-export { config };
+export { config, example };
 export { ingressPaths, type IngressReply, type IngressRequest } from './ingress.ts';
 
 const tickMs = 5_000;
-
-export const example = {
-  meters: [
-    {
-      name: 'meter',
-      id: 'house-meter',
-      token: 'at-least-sixteen-characters',
-      imp_per_kwh: 1000,
-      esphome: { prefix: 'esp-meter', power: 'house_power', total: 'house_total' },
-    },
-  ],
-  http: { host: '0.0.0.0', port: 5000 },
-};
-
-export const traits = { cadence: 'push', needs: ['network'] } as const;
 
 export interface PulseDriver extends Driver<'pulse', PulseConfig, ElectricitySignal> {
   /** Takes a message that came to another HTTP server of ours, at one of `ingressPaths`. 503 while it does not run. */
@@ -53,7 +38,7 @@ export function makePulseDriver(parts: DriverParts): PulseDriver {
     title: 'Pulse meters',
     config,
     example,
-    traits,
+    traits: { cadence: 'push', needs: ['network'] },
     get port() {
       return server?.port;
     },

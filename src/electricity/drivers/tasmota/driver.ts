@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { defineDriver, type Driver, type Traits } from '#kernel/driver.ts';
+import { defineDriver, type Driver } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { listen, type Delivery, type MqttSession } from '#platform/mqtt/client.ts';
 import type { DriverParts, ElectricityContext } from '../../driver.ts';
@@ -13,69 +12,14 @@ import {
   relayState,
   type Identity,
 } from './codec.ts';
+import { mqttConfig, mqttExample, type TasmotaConfig } from './config.ts';
 import { Thing } from './thing.ts';
-import { filters, hear, isPattern, type Heard } from './topics.rules.ts';
+import { filters, hear, type Heard } from './topics.rules.ts';
 
 // A broker may carry anything under `tele/`; a house has a few dozen devices.
 const mostThings = 1_000;
 
-export const config = z
-  .strictObject({
-    full_topics: z
-      .array(z.string().refine(isPattern, { error: 'expected a pattern like %prefix%/%topic%/' }))
-      .min(1)
-      .max(8)
-      .default(['%prefix%/%topic%/'])
-      .meta({
-        title: 'Topic patterns',
-        description: 'FullTopic of the devices; several where they differ',
-        reload: 'restart',
-        examples: [['%prefix%/%topic%/', 'house/%topic%/%prefix%/']],
-      }),
-    discovery_topic: z.string().min(1).max(100).default('tasmota/discovery').meta({
-      title: 'Discovery topic',
-      description: 'Where devices introduce themselves with name, model and MAC',
-      reload: 'restart',
-    }),
-    poll_interval_seconds: z.number().min(1).max(3600).default(30).meta({
-      title: 'Poll interval',
-      description: 'How often each metering device is asked for its readings, besides what it sends unasked',
-      unit: 's',
-      reload: 'restart',
-    }),
-    devices: z
-      .array(
-        z
-          .strictObject({
-            topic: z
-              .string()
-              .min(1)
-              .max(64)
-              .meta({
-                title: 'Topic',
-                description: 'The topic of the device',
-                reload: 'restart',
-                examples: ['tasmota_0A1B2C'],
-              }),
-            name: z
-              .string()
-              .min(1)
-              .max(64)
-              .meta({ title: 'Name', description: 'What to call it', reload: 'restart' }),
-          })
-          .meta({ title: 'Tasmota device', description: 'A name for a device' }),
-      )
-      .default([])
-      .meta({ title: 'Devices', description: 'Names for devices; all of them are read', reload: 'restart' }),
-  })
-  .meta({
-    title: 'Tasmota over MQTT',
-    description: 'Every Tasmota that speaks to the MQTT broker of the house',
-  });
-
-export type TasmotaConfig = z.infer<typeof config>;
-export const example = { devices: [{ topic: 'tasmota_0A1B2C', name: 'Freezer' }] };
-export const traits: Traits = { cadence: 'push', needs: ['network'] };
+export { mqttConfig as config, mqttExample as example };
 
 /** Tasmota devices over the broker of the house: what they send unasked, and their replies to being asked. */
 export function makeTasmotaDriver(
@@ -84,9 +28,9 @@ export function makeTasmotaDriver(
   return defineDriver({
     kind: 'tasmota',
     title: 'Tasmota over MQTT',
-    config,
-    example,
-    traits,
+    config: mqttConfig,
+    example: mqttExample,
+    traits: { cadence: 'push', needs: ['network'] },
     run: async (settings, context) => {
       if (parts.broker === undefined)
         throw new LaresError(

@@ -173,7 +173,7 @@ it('finds the devices of a network, also one that wants a password', async () =>
     {
       target: { id: 'tasmota:02000000000b', host: `127.0.9.2:${port}`, mac: '02:00:00:00:00:0b' },
       found: {
-        kind: 'tasmota-http',
+        kind: 'tasmota_http',
         id: 'tasmota:02000000000b',
         host: `127.0.9.2:${port}`,
         name: 'Kettle',
@@ -186,7 +186,7 @@ it('finds the devices of a network, also one that wants a password', async () =>
     {
       target: { host: `127.0.9.5:${port}` },
       found: {
-        kind: 'tasmota-http',
+        kind: 'tasmota_http',
         id: `127.0.9.5:${port}`,
         host: `127.0.9.5:${port}`,
         metered: undefined,
