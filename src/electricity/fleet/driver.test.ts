@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import type { ElectricitySignal } from '../model.ts';
-import { polledDriver } from './driver.ts';
+import { mostFound, polledDriver } from './driver.ts';
 import { toyConfig, ToyPlug, toyProtocol } from './toy.fixture.ts';
 
 const open: ToyPlug[] = [];
@@ -194,4 +194,20 @@ test('a search that fails is a warning, and what the settings name is polled all
   await until(() => measured(signals, '01') >= 1, 'first poll');
   expect(lines.filter((l) => l.includes('the search for devices failed: no such network'))).toHaveLength(1);
   await until(() => details.includes('1 of 1 answer'), 'health');
+});
+
+test('a host that announces devices without end costs a bounded number of them, one line, and none that the settings name', async () => {
+  const mine = await plug('01');
+  const strangers = (needs: string | undefined) =>
+    Array.from({ length: mostFound + 200 }, (_, i) => {
+      // Nobody listens at port 1.
+      const host = `127.9.${Math.floor(i / 250)}.${(i % 250) + 1}:1`;
+      return { id: `${needs ?? 'stranger'}-${i}`, host, needs };
+    });
+  const flood = [...strangers(undefined), ...strangers('a key')] as unknown as ToyPlug[];
+  const { lines, details } = run({ network: () => flood, settings: { hosts: [mine.host] } });
+  await expect
+    .poll(() => details.at(-1), { timeout: 10_000 })
+    .toBe(`1 of ${mostFound} answer, ${mostFound} found that need something first`);
+  expect(lines.filter((line) => line.includes('are left alone'))).toHaveLength(1);
 });

@@ -9,6 +9,8 @@ import { phase } from './schedule.rules.ts';
 const lookAgainMs = 30_000;
 const failuresBeforeLooking = 2;
 const signOfLifeMs = 15_000;
+/** What a search may add, and what may wait for a person: one hostile host can announce any number of devices. */
+export const mostFound = 1_000;
 
 /** What a polled protocol says about itself besides how to speak. */
 export interface PolledDriver<Kind extends string, Config extends PollConfig, T extends Target> {
@@ -47,6 +49,7 @@ class Fleet<Config extends PollConfig, T extends Target> {
   readonly #members: Member[] = [];
   readonly #running: Promise<void>[] = [];
   readonly #needy = new Set<string>();
+  #toldFull = false;
   #searched = false;
   #look: AbortController | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
@@ -125,7 +128,7 @@ class Fleet<Config extends PollConfig, T extends Target> {
     }
     if (target.needs !== undefined) return this.#tellNeeds(target);
     const byHost = this.#members.find((m) => m.target.host === host);
-    if (byHost === undefined) return this.#add(target);
+    if (byHost === undefined) return this.#isFull(this.#members.length) ? undefined : this.#add(target);
     // Its own polls know better than a reply to a search who it is.
     if (id === undefined || byHost.identity !== undefined || byHost.target.id !== undefined) return;
     byHost.retarget({ ...target, name: byHost.target.name });
@@ -134,11 +137,23 @@ class Fleet<Config extends PollConfig, T extends Target> {
   /** Nothing is gained by asking a device that only a person can open; that it is there is worth one line. */
   #tellNeeds({ id, host, needs }: Target): void {
     const key = `${id ?? host} ${needs ?? ''}`;
-    if (this.#needy.has(key)) return;
+    if (this.#needy.has(key) || this.#isFull(this.#needy.size)) return;
     this.#needy.add(key);
     this.#context.log.info(
       `${this.#protocol.kind}: found ${id ?? 'a device'} at ${host}, which needs ${needs ?? ''}`,
     );
+  }
+
+  /** Devices that the settings name are always taken; those that a search finds only up to a bound, told once. */
+  #isFull(count: number): boolean {
+    if (count < mostFound) return false;
+    if (!this.#toldFull)
+      this.#context.log.warn(
+        `${this.#protocol.kind} error: more than ${mostFound} devices answer the search; the others are left alone. ` +
+          'Look for the host that announces them, and name your own devices in the settings',
+      );
+    this.#toldFull = true;
+    return true;
   }
 
   #move(member: Member, target: Target, how: string): void {
