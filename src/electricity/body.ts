@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { instant, iso, isoOrNull } from '#platform/wire.ts';
 import type { Totals } from './energy/model.ts';
+import { isSupply } from './household.rules.ts';
 import type { DeviceView, ElectricityView } from './view.model.ts';
 
 const totalsBody = z.object({
@@ -23,6 +24,8 @@ export const electricDeviceBody = z.object({
   firmware: z.string().nullable(),
   address: z.string().nullable(),
   parent: z.string().nullable(),
+  /** It measures what the house draws; not a load among others. */
+  whole_house: z.boolean(),
   state: z.enum(['ok', 'silent', 'down']),
   problem: z.string().nullable(),
   control: z.enum(['allowed', 'forbidden', 'impossible']),
@@ -81,6 +84,7 @@ export function toElectricDeviceBody(view: DeviceView): ElectricDeviceBody {
     firmware: orNull(device.firmware),
     address: orNull(device.address),
     parent: orNull(device.parent),
+    whole_house: isSupply(device),
     state: view.state,
     problem: orNull(view.problem),
     control: view.control,

@@ -48,6 +48,11 @@ const deviceSettings = z
         reload: 'live',
         examples: ['kitchen'],
       }),
+    whole_house: z.boolean().default(false).meta({
+      title: 'Measures the whole house',
+      description: 'True for a clamp at the supply: it is never counted as a load among others',
+      reload: 'live',
+    }),
     control: z.boolean().default(true).meta({
       title: 'May be switched',
       description: 'With false Lares never switches it: for a freezer, a server, medical equipment',

@@ -41,6 +41,12 @@ test('the settings may name any device as the main meter', () => {
   expect(compose([em, strip], 'em')).toEqual({ basis: 'meter', parts: ['em'], explaining: ['strip'] });
 });
 
+test('a clamp at the supply that the settings name is no load, and the meter where there is no other', () => {
+  const clamp = device('clamp', 'shelly', { wholeHouse: true });
+  expect(compose([clamp, strip, meter])).toEqual({ basis: 'meter', parts: ['m'], explaining: ['strip'] });
+  expect(compose([clamp, strip])).toEqual({ basis: 'meter', parts: ['clamp'], explaining: ['strip'] });
+});
+
 test('a sum that must be whole is unknown when a part is; another one leaves it out', () => {
   const values = new Map<string, Values>([
     ['a', { power_watts: 10 }],

@@ -17,6 +17,11 @@ export interface Composition {
 
 const meterSources = ['meter', 'glow'];
 
+/** Whether a device measures the supply of the house: a meter, or what the settings say does. */
+export function isSupply({ source, wholeHouse, medium }: Device): boolean {
+  return medium !== 'gas' && (wholeHouse === true || meterSources.includes(source));
+}
+
 /**
  * What makes up the house: the meter of the supply; without one the circuits; without those every device that
  * measures. `mainMeter` is the id that the settings name. Parts of a device that measures itself are not counted
@@ -25,14 +30,10 @@ const meterSources = ['meter', 'glow'];
 export function compose(devices: readonly Device[], mainMeter?: string): Composition {
   const electric = devices.filter((d) => d.medium !== 'gas');
   const byId = new Map(electric.map((d) => [d.id, d]));
-  const meter =
-    (mainMeter === undefined ? undefined : byId.get(mainMeter)) ??
-    meterSources.flatMap(
-      (source) => electric.find((d) => d.source === source && d.parent === undefined) ?? [],
-    )[0];
-  const others = electric.filter(
-    (d) => d !== meter && !meterSources.includes(d.source) && !isInside(d, byId),
-  );
+  const supplies = electric.filter((d) => isSupply(d) && d.parent === undefined);
+  const first = meterSources.flatMap((source) => supplies.find((d) => d.source === source) ?? [])[0];
+  const meter = (mainMeter === undefined ? undefined : byId.get(mainMeter)) ?? first ?? supplies[0];
+  const others = electric.filter((d) => d !== meter && !isSupply(d) && !isInside(d, byId));
   const circuits = others.filter((d) => d.source === 'circuit');
   const explaining = (circuits.length > 0 ? circuits : others).map((d) => d.id);
   if (meter !== undefined) return { basis: 'meter', parts: [meter.id], explaining };

@@ -55,6 +55,8 @@ export interface Device {
   readonly mac?: string | undefined;
   /** Where it was last reached: `192.0.2.7`, `192.0.2.7:502/1`, an MQTT topic. For people and logs. */
   readonly address?: string | undefined;
+  /** It measures what the whole house draws, so it is never a load among others. */
+  readonly wholeHouse?: boolean | undefined;
   /** Id of the strip, gateway or meter that it is a part of. */
   readonly parent?: string | undefined;
   /** The counter `energy_wh` starts again at this value (a 32-bit pulse counter in Wh, for example). */

@@ -20,6 +20,10 @@ test('a device that measures a circuit is filed under circuit', () => {
   });
 });
 
+test('a device that measures the whole house is marked', () => {
+  expect(see({ device: 'plug 3', whole_house: true })).toEqual({ ...plug, wholeHouse: true });
+});
+
 test('an ignored device is not there', () => {
   expect(see({ device: 'plug 3', ignore: true })).toBeUndefined();
 });

@@ -12,10 +12,11 @@ export function overridden(device: Device, settings: readonly DeviceSettings[]):
   const mine = settings.find((s) => isMeant(device, s.device));
   if (mine === undefined) return device;
   if (mine.ignore) return undefined;
-  const { circuit, name } = mine;
+  const { circuit, name, whole_house: wholeHouse } = mine;
   return {
     ...device,
     ...(name === undefined ? {} : { name }),
+    ...(wholeHouse ? { wholeHouse } : {}),
     ...(circuit === undefined ? {} : { source: 'circuit', name: name ?? circuit }),
   };
 }

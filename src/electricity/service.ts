@@ -1,6 +1,7 @@
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { Reading } from '#kernel/reading.ts';
 import type { ElectricityConfig } from './config.ts';
+import { isSupply } from './household.rules.ts';
 import type { Watched } from './insight/service.ts';
 import { KnownDevices } from './known-devices.ts';
 import { electricityReadings } from './metrics.ts';
@@ -100,7 +101,9 @@ export class ElectricityService {
     const { basis, parts } = this.#known.composition;
     const meters = basis === 'meter' ? parts : [];
     return this.view()
-      .devices.filter(({ device }) => device.medium !== 'gas' && !meters.includes(device.id))
+      .devices.filter(
+        ({ device }) => device.medium !== 'gas' && !isSupply(device) && !meters.includes(device.id),
+      )
       .map(({ device, path, values }) => ({
         id: device.id,
         name: device.name,

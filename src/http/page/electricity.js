@@ -61,7 +61,7 @@ export function drawElectricity({ house, devices }) {
   byId('power-now').textContent = house.power_watts === null ? '' : watts(house.power_watts);
   byId('power-facts').textContent = facts(house);
   const sorted = devices
-    .filter((d) => d.source !== 'meter' && d.medium === 'electricity')
+    .filter((d) => !d.whole_house && d.medium === 'electricity')
     .toSorted((a, b) => (powerOf(b) ?? -1) - (powerOf(a) ?? -1));
   const most = Math.max(0, ...sorted.map((d) => powerOf(d) ?? 0));
   const rows = sorted.slice(0, mostRows).map((device) => ({
