@@ -184,6 +184,22 @@ test('memory that comes before the reading that closes its gap waits for it', as
   expect(ledger.gaps('a')).toEqual([]);
 });
 
+test('a gap that nobody fills is asked for during a day, and filled by what comes later all the same', async () => {
+  const { store } = await opened(await stores.place('sqlite'));
+  const { ledger, house, run } = await ledgerOf(store);
+  run('a', start + hour, kilowatt);
+  house.now += 4 * hour;
+  run('a', house.now + hour, kilowatt);
+  expect(ledger.gaps('a')).toHaveLength(1);
+  house.now += day;
+  expect(ledger.gaps('a')).toEqual([]);
+  await ledger.remember('a', [
+    { from: start + hour, to: start + 2 * hour, wh: 4000 },
+    { from: start + 2 * hour, to: start + 5 * hour, wh: 0 },
+  ]);
+  expect(sum(await ledger.slots('a', start + hour, start + 2 * hour))).toBeCloseTo(4000, 6);
+});
+
 test('a device that only remembers is known by its memory, and nothing of it counts twice', async () => {
   const { store } = await opened(await stores.place('sqlite'));
   const { ledger, house } = await ledgerOf(store, start + 4 * hour);

@@ -49,6 +49,8 @@ const setBackMs = 5_000;
 const trustedMs = 60_000;
 const keptGaps = 200;
 const keptMemory = 3_000;
+/** A memory that has not filled a gap for so long after its end never will, ms; what comes by itself is still used. */
+const askMs = dayMs;
 /** Asked on both sides of a gap, so that memory and measurement can be compared. */
 const marginMs = 2 * hourMs;
 
@@ -143,13 +145,12 @@ export class Ledger implements EnergyBook {
     await this.#heal(id, entry, told);
   }
 
-  /** Stretches for which the memory of the device should be asked, oldest first: open gaps with a margin, by which its clock is judged. */
+  /** Stretches for which the memory of the device should be asked, oldest first: open gaps with a margin, by which its clock is judged. Empty when there is nothing left to ask. */
   gaps(id: string): readonly Period[] {
     const now = this.#parts.now();
-    return (this.#entries.get(id)?.gaps ?? []).map(({ from, to }) => ({
-      from: from - marginMs,
-      to: Math.min(to + marginMs, Math.max(now, to)),
-    }));
+    return (this.#entries.get(id)?.gaps ?? [])
+      .filter(({ to }) => now - to < askMs)
+      .map(({ from, to }) => ({ from: from - marginMs, to: Math.min(to + marginMs, Math.max(now, to)) }));
   }
 
   /**
