@@ -56,9 +56,17 @@ describe('discovery', () => {
       undefined,
       undefined,
     ]);
-    expect(scheme({ encrypt_type: 'TPAP', http_port: 80 })[3]).toBe(
-      'Third-Party Compatibility in its app: its firmware speaks only TPAP',
+    const closed = (what: string) => [
+      undefined,
+      'smart',
+      undefined,
+      `Third-Party Compatibility in its app: its firmware speaks only ${what}`,
+    ];
+    expect(scheme({ encrypt_type: 'TPAP', http_port: 80 })).toEqual(closed('TPAP'));
+    expect(scheme({ encrypt_type: 'KLAP', http_port: 4433, is_support_https: true })).toEqual(
+      closed('HTTPS'),
     );
+    expect(scheme({})).toEqual(closed('a protocol that it does not name'));
   });
 
   test('cameras, hubs and vacuum cleaners answer too, and are passed over', () => {

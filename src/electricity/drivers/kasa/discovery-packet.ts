@@ -18,11 +18,12 @@ export interface Reply {
   readonly model: string | undefined;
   readonly firmware: string | undefined;
   readonly metered: boolean | undefined;
-  /** Undefined for a way that is not known, which `needs` then says. */
+  /** Undefined where no way of ours is open until somebody does what `needs` says. */
   readonly way: Way | undefined;
   readonly family: Family | undefined;
   /** TCP port of `way`, where the reply names it. */
   readonly port: number | undefined;
+  /** With a way the login, which may also be one that devices carry from the factory. */
   readonly needs: string | undefined;
 }
 
@@ -116,7 +117,9 @@ function parseEncrypted(reply: Json, key: KeyObject | undefined): Reply | undefi
   if (id === undefined || type === '' || otherThings.test(type)) return undefined;
   const scheme = record(result['mgt_encrypt_schm']);
   const kind = label(scheme['encrypt_type'], 16) ?? '';
-  const way = Object.hasOwn(wayOf, kind) ? wayOf[kind] : undefined;
+  const https = scheme['is_support_https'] === true;
+  const known = Object.hasOwn(wayOf, kind) ? wayOf[kind] : undefined;
+  const way = https && known !== 'xor' ? undefined : known;
   const port = finite(scheme['http_port']);
   const metered = type.startsWith('IOT.') ? undefined : meteredModel(label(result['device_model']));
   return {
@@ -132,16 +135,15 @@ function parseEncrypted(reply: Json, key: KeyObject | undefined): Reply | undefi
       way !== undefined && way !== 'xor' && port !== undefined && port > 0 && port < 65_536
         ? port
         : undefined,
-    needs: needs(way, kind, scheme['is_support_https'] === true),
+    needs: needs(way, https ? 'HTTPS' : kind),
   };
 }
 
-function needs(way: Way | undefined, kind: string, https: boolean): string | undefined {
+function needs(way: Way | undefined, kind: string): string | undefined {
   const hint = 'Third-Party Compatibility in its app';
   if (way === undefined)
     return `${hint}: its firmware speaks only ${kind === '' ? 'a protocol that it does not name' : kind}`;
-  if (way === 'xor') return undefined;
-  return https ? `${hint}: its firmware speaks only HTTPS` : `the login of the TP-Link account, or ${hint}`;
+  return way === 'xor' ? undefined : `the login of the TP-Link account, or ${hint}`;
 }
 
 // Tapo names its models after what they can do: P110, P115, P125M … meter, P100 and P105 do not.

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import { discoveryPacket } from './discovery-packet.ts';
 import { config, protocol } from './driver.ts';
 import { KasaSim, simLogin, type KasaSimOptions } from './sim.ts';
 
@@ -182,6 +183,50 @@ test('a hundred devices over three networks are all found, each once, before the
   );
   const { found } = await find({ networks: ['127.7.10.0/24', '127.7.11.0/24', '127.7.12.0/24'], ports }, 100);
   expect(new Set(found.map((f) => f.target.id)).size).toBe(100);
+});
+
+/** Answers whatever comes to `port` of `host` as a device of that description would, out of a socket of `from`. */
+async function answering(host: string, port: number, mac: string, scheme: object, from = host) {
+  const [ear, mouth] = [createSocket('udp4'), createSocket('udp4')];
+  closers.push(() => [ear, mouth].forEach((socket) => socket.close()));
+  const device = { device_type: 'SMART.TAPOPLUG', device_model: 'P115(UK)', mgt_encrypt_schm: scheme };
+  const payload = Buffer.from(JSON.stringify({ error_code: 0, result: { ...device, mac } }));
+  const packet = discoveryPacket({ operation: 2, flags: 0, serial: 1, payload });
+  await new Promise<void>((resolve) => mouth.bind(0, from, () => resolve()));
+  ear.on('message', (_, { port: to, address }) => mouth.send(packet, to, address));
+  await new Promise<void>((resolve) => ear.bind(port, host, () => resolve()));
+}
+
+test('a device that only a person can open says what to do, one with a login of ours needs nothing', async () => {
+  const ports = await freePorts();
+  const [port] = ports.discovery as [number];
+  await answering('127.7.8.1', port, '02-00-00-00-00-01', { encrypt_type: 'TPAP' });
+  await answering('127.7.8.2', port, '02-00-00-00-00-02', { encrypt_type: 'KLAP', is_support_https: true });
+  await answering('127.7.8.3', port, '02-00-00-00-00-03', { encrypt_type: 'KLAP', lv: 2 });
+  const needs = async (settings: object) => {
+    const { found } = await find({ networks: ['127.7.8.0/29'], ports, ...settings });
+    const sorted = found.toSorted((a, b) => a.target.host.localeCompare(b.target.host));
+    return sorted.map(({ target, found: shown }) => [target.needs, shown.needs]);
+  };
+  const closed = (what: string) =>
+    Array(2).fill(`Third-Party Compatibility in its app: its firmware speaks only ${what}`) as unknown[];
+  // A login from the factory may fit, so it is tried all the same.
+  const login = 'the login of the TP-Link account, or Third-Party Compatibility in its app';
+  expect(await needs({})).toEqual([closed('TPAP'), closed('HTTPS'), [undefined, login]]);
+  const own = { username: 'alex@example.com', password: 'secret' };
+  const given = [closed('TPAP'), closed('HTTPS'), [undefined, undefined]];
+  expect(await needs(own)).toEqual(given);
+  expect(await needs({ devices: [{ id: '02:00:00:00:00:03', ...own }] })).toEqual(given);
+});
+
+test('whoever was not asked is not heard', async () => {
+  const ports = await freePorts();
+  const [port] = ports.discovery as [number];
+  const klap = { encrypt_type: 'KLAP', lv: 2 };
+  await answering('127.7.9.1', port, '02-00-00-00-00-01', klap);
+  await answering('127.7.9.2', port, '02-00-00-00-00-02', klap, '127.7.200.2');
+  const { found } = await find({ networks: ['127.7.9.0/29'], ports });
+  expect(found.map(({ target }) => target.host)).toEqual(['127.7.9.1']);
 });
 
 describe('nothing is sent', () => {

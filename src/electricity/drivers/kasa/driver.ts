@@ -1,4 +1,5 @@
 import type { Protocol } from '../../driver.ts';
+import type { Found } from '../../model.ts';
 import { searchable } from '../shared/networks.rules.ts';
 import { config, example, type KasaConfig, type KasaDeviceConfig } from './config.ts';
 import { search, type Heard } from './discovery.ts';
@@ -52,7 +53,7 @@ export const protocol: Protocol<KasaConfig, KasaTarget> = {
       signal,
       progress,
     }))
-      yield { target: targetOf(heard, settings), found: foundOf(heard, settings) };
+      yield tellOf(heard, settings);
   },
   open: (target, settings, { clock }) =>
     new KasaStation({
@@ -78,13 +79,15 @@ function targetOf(heard: Heard, settings: KasaConfig): KasaTarget {
     way,
     family,
     port: ownPort,
+    needs: way === undefined ? heard.needs : undefined,
   };
 }
 
-function foundOf(heard: Heard, settings: KasaConfig) {
+function tellOf(heard: Heard, settings: KasaConfig): { target: KasaTarget; found: Found } {
   const { id, host, mac, name, model, firmware, metered, way } = heard;
-  const hasLogin = loginOf(settings) !== undefined && (way === 'klap' || way === 'aes');
-  return {
+  const target = targetOf(heard, settings);
+  const hasLogin = way !== undefined && (target.login ?? loginOf(settings)) !== undefined;
+  const found = {
     kind: 'kasa',
     id: `kasa:${id ?? host}`,
     host,
@@ -95,4 +98,5 @@ function foundOf(heard: Heard, settings: KasaConfig) {
     metered,
     needs: hasLogin ? undefined : heard.needs,
   };
+  return { target, found };
 }

@@ -25,9 +25,15 @@ it('finds every Shelly of the networks, once, and nothing else', async () => {
   sims.push(await new ShellySim().listen(port, '127.0.7.50'));
   sims.at(-1)?.fault('garbage');
   const found = await search({ networks: ['127.0.7.0/24', '127.0.8.8/30'], port });
+  const locked = 'its password: electricity.shelly.password, or one of its own';
   expect(found).toEqual([
     {
-      target: { id: 'shelly:020000000002', host: `127.0.7.200:${port}`, mac: '02:00:00:00:00:02' },
+      target: {
+        id: 'shelly:020000000002',
+        host: `127.0.7.200:${port}`,
+        mac: '02:00:00:00:00:02',
+        needs: locked,
+      },
       found: {
         kind: 'shelly',
         id: 'shelly:020000000002',
@@ -37,7 +43,7 @@ it('finds every Shelly of the networks, once, and nothing else', async () => {
         mac: '02:00:00:00:00:02',
         firmware: '1.14.0',
         metered: true,
-        needs: 'a password',
+        needs: locked,
       },
     },
     {
@@ -55,6 +61,20 @@ it('finds every Shelly of the networks, once, and nothing else', async () => {
       },
     },
   ]);
+});
+
+it('needs nothing of a Shelly whose password the settings know', async () => {
+  const port = await freePort();
+  await shelly({ mac: '020000000002', password: 'secret' }, '127.0.7.4', port);
+  const needs = async (settings: object) =>
+    (await search({ networks: ['127.0.7.4/32'], port, ...settings })).map(({ target, found }) => [
+      target.needs,
+      found.needs,
+    ]);
+  expect(await needs({ password: 'secret' })).toEqual([[undefined, undefined]]);
+  const device = { host: '192.0.2.7', mac: '02:00:00:00:00:02', password: 'secret' };
+  expect(await needs({ devices: [device] })).toEqual([[undefined, undefined]]);
+  expect(await needs({ devices: [{ ...device, mac: undefined }] })).not.toEqual([[undefined, undefined]]);
 });
 
 it('refuses a network that would take hours', async () => {

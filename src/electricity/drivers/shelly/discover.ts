@@ -39,12 +39,11 @@ async function probe(address: string, port: number, signal: AbortSignal): Promis
     const reply = await line.ask({ method: 'GET', path: '/shelly' }, limit);
     if (reply.status !== 200) return undefined;
     const identity = parseIdentity(parseJson(reply.text, host));
-    const { station, name, model, mac, firmware, metered, needsPassword } = identity;
-    const needs = needsPassword ? 'a password' : undefined;
+    const { station, name, model, mac, firmware, metered } = identity;
     return {
       host,
       identity,
-      found: { kind: 'shelly', id: station, host, name, model, mac, firmware, metered, needs },
+      found: { kind: 'shelly', id: station, host, name, model, mac, firmware, metered },
     };
   } catch {
     // Most addresses are empty and the rest is mostly no Shelly: that is what a search finds out.

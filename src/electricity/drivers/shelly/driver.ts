@@ -26,8 +26,13 @@ export const protocol: Protocol<ShellyConfig, ShellyTarget> = {
       };
     }),
   async *discover(settings, io) {
-    for await (const { host, identity, found } of findShellys(settings.networks, settings.port, io))
-      yield { target: { id: identity.station, host, mac: identity.mac }, found };
+    for await (const { host, identity, found } of findShellys(settings.networks, settings.port, io)) {
+      const { station: id, mac, needsPassword } = identity;
+      const own = settings.devices.find((d) => d.host === host || macOf(d.mac) === mac)?.password;
+      const locked = needsPassword && (own ?? settings.password) === undefined;
+      const needs = locked ? 'its password: electricity.shelly.password, or one of its own' : undefined;
+      yield { target: { id, host, mac, password: own, needs }, found: { ...found, needs } };
+    }
   },
   open: (target, settings, context) =>
     new ShellyStation(

@@ -38,7 +38,10 @@ export const protocol: Protocol<TasmotaHttpConfig, TasmotaTarget> = {
     })),
   async *discover(settings, io) {
     const probe = (address: string, signal: AbortSignal) =>
-      find(addressOf({ host: address }, settings), signal);
+      find(
+        addressOf(settings.devices.find((d) => d.host === address) ?? { host: address }, settings),
+        signal,
+      );
     const seen = new Set<string>();
     for await (const one of sweep(addressesOf(searchable(settings.networks)), probe, io)) {
       if (one.target.id !== undefined && seen.has(one.target.id)) continue;
@@ -49,14 +52,19 @@ export const protocol: Protocol<TasmotaHttpConfig, TasmotaTarget> = {
   open: (target, settings) => new TasmotaStation(addressOf(target, settings), target.name),
 };
 
+/** Who is there. A password goes only to what asks for it in the words of Tasmota, not to every web server there is. */
 async function find(
   address: TasmotaAddress,
   signal: AbortSignal,
 ): Promise<{ target: TasmotaTarget; found: Found } | undefined> {
-  const { host } = address;
+  const { host, password } = address;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+  const ask = (secret: string | undefined) => command({ ...address, password: secret }, 'Status 0', limit);
   try {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
-    const reply = await command(address, 'Status 0', limit);
+    const reply = await ask(undefined).catch((error: unknown) => {
+      if (password !== undefined && wantsPassword(error)) return ask(password);
+      throw error;
+    });
     const { station, mac, identity } = tasmotaOf(reply);
     const metered = readSensor({ StatusSNS: record(reply)['StatusSNS'] }).length > 0;
     const { name, model, firmware } = identity;
@@ -65,9 +73,15 @@ async function find(
       found: { kind: 'tasmota_http', id: station, host, name, model, mac, firmware, metered },
     };
   } catch (error) {
-    // Only a Tasmota asks in these words, but it does not say which one it is.
-    if (!(error instanceof LaresError) || error.message !== passwordNeeded) return undefined;
-    const found = { kind: 'tasmota_http', id: host, host, metered: undefined, needs: 'its web password' };
-    return { target: { host }, found };
+    if (!wantsPassword(error)) return undefined;
+    // It does not say which one it is. A password that is wrong shows when it is polled.
+    const needs = 'its web password: electricity.tasmota_http.password, or one of its own';
+    return {
+      target: { host, needs: password === undefined ? needs : undefined },
+      found: { kind: 'tasmota_http', id: host, host, needs },
+    };
   }
 }
+
+const wantsPassword = (error: unknown): boolean =>
+  error instanceof LaresError && error.message === passwordNeeded;

@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
@@ -157,6 +158,35 @@ describe('a bad line', () => {
   });
 });
 
+async function search(settings: object) {
+  const found = [];
+  for await (const one of protocol.discover!(config.parse(settings), { signal: soon() })) found.push(one);
+  return found;
+}
+
+it('shows the password only to what asks for it as a Tasmota does', async () => {
+  const urls: string[] = [];
+  const router = createServer((request, response) => {
+    urls.push(request.url ?? '');
+    response.writeHead(401).end('<html>Sign in</html>');
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => router.listen(port, '127.0.9.1', resolve));
+  const open = await new TasmotaSim({ mac: '02000000000B' }).listen(port, '127.0.9.2');
+  const locked = await new TasmotaSim({ mac: '02000000000C', password: 'secret' }).listen(port, '127.0.9.5');
+  closing.push(() => router.close(), ...[open, locked].map((sim) => () => sim.close()));
+  const all = await search({ networks: ['127.0.9.0/29'], port, password: 'secret' });
+  expect(new Map(all.map(({ target, found }) => [target.id, target.needs ?? found.needs]))).toEqual(
+    new Map([
+      ['tasmota:02000000000b', undefined],
+      ['tasmota:02000000000c', undefined],
+    ]),
+  );
+  expect(urls).toEqual(['/cm?cmnd=Status%200']);
+  const wrong = await search({ networks: ['127.0.9.5/32'], port, password: 'wrong-one' });
+  expect(wrong.map(({ target }) => [target.host, target.needs])).toEqual([[`127.0.9.5:${port}`, undefined]]);
+});
+
 it('finds the devices of a network, also one that wants a password', async () => {
   const port = await freePort();
   const sims = [
@@ -164,11 +194,8 @@ it('finds the devices of a network, also one that wants a password', async () =>
     await new TasmotaSim({ mac: '02000000000C', password: 'secret' }).listen(port, '127.0.9.5'),
   ];
   closing.push(...sims.map((sim) => () => sim.close()));
-  const found = [];
-  for await (const one of protocol.discover!(config.parse({ networks: ['127.0.9.0/29'], port }), {
-    signal: soon(),
-  }))
-    found.push(one);
+  const found = await search({ networks: ['127.0.9.0/29'], port });
+  const needs = 'its web password: electricity.tasmota_http.password, or one of its own';
   expect(found.toSorted((a, b) => a.target.host.localeCompare(b.target.host))).toEqual([
     {
       target: { id: 'tasmota:02000000000b', host: `127.0.9.2:${port}`, mac: '02:00:00:00:00:0b' },
@@ -184,13 +211,12 @@ it('finds the devices of a network, also one that wants a password', async () =>
       },
     },
     {
-      target: { host: `127.0.9.5:${port}` },
+      target: { host: `127.0.9.5:${port}`, needs },
       found: {
         kind: 'tasmota_http',
         id: `127.0.9.5:${port}`,
         host: `127.0.9.5:${port}`,
-        metered: undefined,
-        needs: 'its web password',
+        needs,
       },
     },
   ]);
