@@ -38,7 +38,14 @@ export function electricityProgram(program: Command, house: House, about: Electr
     .option('--discover', 'the same as: lares electricity discover')
     .option('--once', 'the same as: lares electricity once')
     .option('--source <kind>', `with --discover: ${searching.join(', ')}; may be given again`, collected)
-    .action(async (options: DiscoverOptions & { discover?: boolean; once?: boolean }) => {
+    .allowExcessArguments()
+    .action(async (options: DiscoverOptions & { discover?: boolean; once?: boolean }, command: Command) => {
+      const [word] = command.args;
+      if (word !== undefined)
+        throw new LaresError(
+          'USAGE',
+          `there is no command ${JSON.stringify(word)}; lares electricity has ${command.commands.map((c) => c.name()).join(', ')}`,
+        );
       if (options.discover === true) return discover(house, options);
       if (options.once === true) return once(house, about);
       await run(about);

@@ -181,8 +181,18 @@ export function energyText({ path, days }: EnergyBody, timeZone: string | undefi
   return `${path}\n${table(['DAY', 'DRAWN', 'FED BACK', '', 'COVERED', 'KNOWN'], rows)}`;
 }
 
-/** Cost per local day and path, and the sum of each path. */
-export function costText({ currency, days }: CostBody, timeZone: string | undefined): string {
+type CostDay = CostBody['days'][number];
+
+const isEmpty = (d: CostDay) => d.kwh === 0 && d.import === 0 && d.export === 0;
+
+function costNote(d: CostDay): string {
+  if (d.unpriced_kwh > 0) return `${kwh(d.unpriced_kwh)} without a price`;
+  return isEmpty(d) ? 'nothing recorded' : '';
+}
+
+/** Cost per local day and path, and the sum of each path. Devices that drew nothing would bury the others. */
+export function costText({ currency, days: all }: CostBody, timeZone: string | undefined): string {
+  const days = all.filter((d) => d.path === 'house' || !isEmpty(d));
   if (days.length === 0) return 'Nothing was recorded in that time.';
   const byPath = Map.groupBy(days, (d) => d.path);
   const rows = [...byPath].flatMap(([path, all]) => [
@@ -191,7 +201,7 @@ export function costText({ currency, days }: CostBody, timeZone: string | undefi
       localTime(Date.parse(d.from), timeZone).slice(0, 10),
       kwh(d.kwh),
       coins(d.total, currency),
-      d.unpriced_kwh > 0 ? `${kwh(d.unpriced_kwh)} without a price` : '',
+      costNote(d),
     ]),
     ...(all.length > 1
       ? [

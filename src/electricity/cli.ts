@@ -57,9 +57,19 @@ export function electricityCommands(electricity: Command, house: ElectricityHous
     .command('devices')
     .description('what every device draws now, and what it used today (asks the running service)')
     .option('--source <source>', 'only those of one source: kasa, tuya, circuit, …')
-    .action(async ({ source }: { source?: string }) => {
+    .action(async (_options: unknown, command: Command) => {
+      // `electricity` has an option of that name too, and takes it wherever it stands.
+      const { source = [] } = command.optsWithGlobals<{ source?: string | string[] }>();
+      const wanted = [source].flat();
       const body = await get<ElectricityBody>('/api/electricity');
-      const devices = body.devices.filter((d) => source === undefined || d.source === source);
+      const there = new Set(body.devices.map((d) => d.source));
+      const strange = wanted.find((each) => !there.has(each));
+      if (strange !== undefined)
+        throw new LaresError(
+          'NOT_FOUND',
+          `no device is of the source ${JSON.stringify(strange)}; there are ${[...there].toSorted().join(', ') || 'none yet'}`,
+        );
+      const devices = body.devices.filter((d) => wanted.length === 0 || wanted.includes(d.source));
       house.print({ ...body, devices }, () => devicesText({ ...body, devices }));
     });
 
