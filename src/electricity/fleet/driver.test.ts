@@ -1,9 +1,10 @@
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
+import type { Protocol } from '../driver.ts';
 import type { ElectricitySignal } from '../model.ts';
 import { mostFound, polledDriver } from './driver.ts';
-import { toyConfig, ToyPlug, toyProtocol } from './toy.fixture.ts';
+import { toyConfig, ToyPlug, toyProtocol, type ToyConfig } from './toy.fixture.ts';
 
 const open: ToyPlug[] = [];
 const stops: (() => Promise<void>)[] = [];
@@ -210,4 +211,44 @@ test('a host that announces devices without end costs a bounded number of them, 
     .poll(() => details.at(-1), { timeout: 10_000 })
     .toBe(`1 of ${mostFound} answer, ${mostFound} found that need something first`);
   expect(lines.filter((line) => line.includes('are left alone'))).toHaveLength(1);
+});
+
+test('a station that is let go in the middle of a poll leaves no connection behind', async () => {
+  const stations: { open: boolean; polled: number }[] = [];
+  const protocol: Protocol<ToyConfig> = {
+    kind: 'toy',
+    configured: () => [{ host: 'plug' }],
+    // Who it is becomes known while its first poll is going on.
+    async *discover() {
+      yield { target: { id: '01', host: 'plug' }, found: { kind: 'toy', id: '01', host: 'plug' } };
+    },
+    open: () => {
+      const state = { open: false, polled: 0 };
+      stations.push(state);
+      return {
+        async poll() {
+          await systemClock.sleep(50);
+          state.open = true;
+          state.polled += 1;
+          return { station: '01', answers: [] };
+        },
+        close: () => void (state.open = false),
+      };
+    },
+  };
+  const stop = new AbortController();
+  const driver = polledDriver({ kind: 'toy', title: 'Toy', config: toyConfig, example: {}, protocol });
+  const ended = driver.run(toyConfig.parse({ poll_interval_seconds: 0.5 }), {
+    clock: systemClock,
+    log: new Logger({ level: 'fatal' }),
+    signal: stop.signal,
+    random: () => 0.5,
+    emit: () => {},
+    alive: () => {},
+  });
+  await until(() => stations.at(-1)!.polled > 0 && stations.length === 2, 'polled anew');
+  expect(stations.map(({ open: isOpen }) => isOpen)).toEqual([false, true]);
+  stop.abort();
+  await ended;
+  expect(stations.map(({ open: isOpen }) => isOpen)).toEqual([false, false]);
 });

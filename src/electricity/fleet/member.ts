@@ -89,13 +89,14 @@ export class Member {
     this.#poll = limit;
     // Real time: a demo house may live faster, its sockets do not.
     const timer = setTimeout(() => limit.abort(), timeoutMs);
+    const station = this.#station;
     try {
-      const poll = await this.#station.poll(limit.signal);
+      const poll = await station.poll(limit.signal);
       if (ended.aborted) return;
       this.#recognise(poll);
       this.breaker = closed;
       this.identity = { station: poll.station, mac: poll.mac };
-      this.#tell(poll);
+      this.#tell(poll, station);
     } catch (error) {
       if (ended.aborted) return;
       const late = limit.signal.aborted;
@@ -129,10 +130,10 @@ export class Member {
     this.#station = this.#io.open(this.target);
   }
 
-  #tell(poll: Poll): void {
+  #tell(poll: Poll, station: Station): void {
     const { context } = this.#io;
     const now = context.clock.now();
-    this.#keep(poll);
+    this.#keep(poll, station);
     for (const answer of poll.answers) {
       const { device, values } = answer;
       const face = JSON.stringify([device, answer.switches !== undefined, answer.remembers !== undefined]);
@@ -177,23 +178,32 @@ export class Member {
     what: K,
     signal: AbortSignal,
   ): Promise<NonNullable<Answer[K]>> {
-    if (this.#answersOf !== this.#station) {
-      const poll = await this.#station.poll(signal);
+    const station = this.#station;
+    if (this.#answersOf !== station) {
+      const poll = await station.poll(signal);
       this.#recognise(poll);
-      this.#keep(poll);
+      this.#keep(poll, station);
     }
     const capability = this.#answers.get(id)?.[what];
     if (capability !== undefined) return capability;
     throw new LaresError('UNREACHABLE', `${this.target.host} does not offer this at the moment; try again`);
   }
 
-  #keep(poll: Poll): void {
-    this.#answersOf = this.#station;
+  #keep(poll: Poll, station: Station): void {
+    this.#answersOf = station;
     this.#answers = new Map(poll.answers.map((answer) => [answer.device.id, answer]));
   }
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#busy.then(work);
+    const turn = this.#busy.then(async () => {
+      const station = this.#station;
+      try {
+        return await work();
+      } finally {
+        // Let go while it worked, it may have connected since: that connection would be nobody's.
+        if (station !== this.#station || this.#ended.signal.aborted) station.close();
+      }
+    });
     this.#busy = turn.catch(() => undefined);
     return turn;
   }
