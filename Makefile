@@ -31,6 +31,12 @@ bench: install ## Benchmarks beside their rivals, about half an hour; MINUTES=60
 	node bench/whole-house.ts --minutes $(or $(MINUTES),5)
 	node bench/kill.ts
 	node bench/footprint.ts --minutes 5
+	node --expose-gc bench/kasa.ts 3
+	node --expose-gc bench/tuya.ts 10000
+	node --expose-gc bench/shelly.ts 10000 200
+	node bench/modbus.ts 12
+	node bench/pulse.ts
+	node bench/energy.ts
 
 generate: install ## Write the generated files: config reference, schema, dashboards
 	@npm run --silent generate

@@ -71,7 +71,7 @@ export function electricityProgram(program: Command, house: House, about: Electr
 }
 
 const run = (about: ElectricityProgram) =>
-  runService({ ...about, options: about.options(), title: 'lares electricity' });
+  runService({ ...about, options: about.options(), title: about.env['LARES_TITLE'] ?? 'lares electricity' });
 
 async function discover(house: House, options: DiscoverOptions): Promise<void> {
   const wanted = (options.source ?? searching).map((kind) => {

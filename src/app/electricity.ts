@@ -43,6 +43,8 @@ const hourMs = 3_600_000;
 // A device is asked for what it remembers at most this often; its flash and its patience are small.
 const askAgainMs = 600_000;
 const rememberLimitMs = 30_000;
+// They hear what is sent to them: a cycle of seconds hears nothing, and their ports and names belong to the service.
+const listening: ReadonlySet<DriverKind> = new Set(['pulse', 'glow', 'tasmota']);
 
 const notSetUp: IngressReply = {
   status: 503,
@@ -142,6 +144,11 @@ export class Electricity {
     return readings;
   }
 
+  /** How many devices say something at the moment. */
+  answering(): number {
+    return this.service.view().devices.filter((d) => d.state === 'ok').length;
+  }
+
   /** Takes a message of a pulse meter that came to the server of the house. */
   ingest(request: IngressRequest): IngressReply {
     return this.#receiver?.ingest(request) ?? notSetUp;
@@ -161,33 +168,33 @@ export class Electricity {
     if (!isDeepStrictEqual(before.tariff, config.tariff)) this.#reprice();
     this.service.configure(config);
     for (const kind of Object.keys(drivers) as DriverKind[]) {
-      const settings = settingsOf(kind, config);
+      const settings = this.#parts.fleeting && listening.has(kind) ? undefined : settingsOf(kind, config);
       if (this.#running.has(kind) && isDeepStrictEqual(this.#running.get(kind), settings)) continue;
       this.#running.set(kind, settings);
       if (settings !== undefined) this.#run(kind, settings);
-      else if (this.#parts.health.get(componentOf(kind)) !== undefined)
-        void this.#parts.supervisor
-          .stop(componentOf(kind))
-          .then(() => this.#parts.health.remove(componentOf(kind)));
+      else if (this.#parts.health.get(componentOf(kind)) !== undefined) void this.#end(kind);
     }
   }
 
-  /** Every minute: writes energy down, adds up money, heals gaps, looks at habits. Until the signal aborts. */
+  /** Every minute: writes energy down, adds up money, looks at habits; beside it heals gaps. Until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#parts;
     signal.addEventListener('abort', () => this.#pricing.abort(), { once: true });
     void this.#prices.run(this.#pricing.signal);
+    // What devices remember may take long to ask; energy is written down meanwhile.
+    let healing: Promise<void> | undefined;
     while (!signal.aborted) {
       try {
         await this.ledger.flush();
         await this.spending.refresh(clock.now());
         await this.#reflect();
-        await this.#heal(signal);
+        healing ??= this.#heal(signal).finally(() => (healing = undefined));
       } catch (error) {
         log.error(`electricity error: ${reason(error)}`, { error });
       }
       await clock.sleep(minuteMs - (clock.now() % minuteMs), signal);
     }
+    await healing;
   }
 
   /** Writes everything down. The sources must be stopped before. */
@@ -241,6 +248,12 @@ export class Electricity {
     supervisor.start(componentOf(kind), driver as never, settings as never, (signal: ElectricitySignal) =>
       this.#take(kind, signal),
     );
+  }
+
+  /** Its place in health goes with it, unless the settings named it again meanwhile. */
+  async #end(kind: DriverKind): Promise<void> {
+    await this.#parts.supervisor.stop(componentOf(kind));
+    if (this.#running.get(kind) === undefined) this.#parts.health.remove(componentOf(kind));
   }
 
   #take(kind: DriverKind, signal: ElectricitySignal): void {

@@ -306,9 +306,10 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
   life.defer(() => server.close());
 
   const running = [
-    (options.lookFirst === true ? untilLooked(health, ending.signal) : Promise.resolve()).then(() =>
-      tick.run(ending.signal),
-    ),
+    (options.lookFirst === true
+      ? untilLooked(health, () => electricity.answering(), ending.signal)
+      : Promise.resolve()
+    ).then(() => tick.run(ending.signal)),
     lan.run(ending.signal),
     electricity.run(ending.signal),
     ...sinks.map((sink) => sink.run(ending.signal)),
@@ -355,11 +356,21 @@ async function openSink(
 }
 
 const lookLimitMs = 10_000;
+// Devices of one source answer one after the other; when none came for this long, all have that will.
+const settledMs = 1_500;
 
-async function untilLooked(health: Health, signal: AbortSignal): Promise<void> {
+/** `answering` counts the devices that have been measured. */
+async function untilLooked(health: Health, answering: () => number, signal: AbortSignal): Promise<void> {
   const end = performance.now() + lookLimitMs;
-  const waiting = () =>
-    health.report().components.some((c) => c.name !== 'graphite' && c.state === 'starting');
+  let before = answering();
+  let grewAt = before === 0 ? Number.NEGATIVE_INFINITY : performance.now();
+  const waiting = () => {
+    const now = answering();
+    if (now > before) grewAt = performance.now();
+    before = now;
+    if (performance.now() - grewAt < settledMs) return true;
+    return health.report().components.some((c) => c.name !== 'graphite' && c.state === 'starting');
+  };
   while (waiting() && performance.now() < end && !signal.aborted) await systemClock.sleep(50, signal);
 }
 

@@ -10,7 +10,12 @@ import { envBindings, houseConfig } from '../../src/app/config.ts';
 import { buildProgram, version } from '../../src/app/program.ts';
 
 const root = path.join(import.meta.dirname, '../..');
-const pages = ['README.md', ...globSync('docs/**/*.md', { cwd: root })].toSorted();
+const pages = [
+  'README.md',
+  'AGENTS.md',
+  'IMPLEMENTATION_PLAN.md',
+  ...globSync('docs/**/*.md', { cwd: root }),
+].toSorted();
 const read = (page: string) => readFileSync(path.join(root, page), 'utf8');
 
 /** Fenced blocks of a page by their language; list items may indent them. */
@@ -31,6 +36,14 @@ const programs: Readonly<Record<string, readonly string[]>> = {
   presence_to_graphite: ['presence'],
   'bin/presence_to_graphite': ['presence'],
   validate_config: ['check'],
+  kasa_to_graphite: ['electricity'],
+  'bin/kasa_to_graphite': ['electricity'],
+  tuya_to_graphite: ['electricity'],
+  'bin/tuya_to_graphite': ['electricity'],
+  esp32_receiver: ['electricity'],
+  'bin/esp32_receiver': ['electricity'],
+  mqtt_to_graphite: ['electricity'],
+  'bin/mqtt_to_graphite': ['electricity'],
   'bin/validate_config': ['check'],
 };
 
