@@ -23,7 +23,8 @@ async function say(words: readonly string[], body: unknown): Promise<unknown> {
   const electricity = new Command('electricity').option(
     '--source <kind>',
     '',
-    (kind, before: string[] = []) => [...before, kind],
+    (kind: string, before: string[]) => [...before, kind],
+    [],
   );
   electricityCommands(electricity, {
     get: async () => body,
