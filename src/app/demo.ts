@@ -57,7 +57,7 @@ export function demoCommand(program: Command, about: AboutDemo): void {
     .command('demo')
     .description('start the demo house: simulated people, phones, plugs, meters and Home Assistant')
     .option('--people <count>', 'how many people live there', number(1, 40), 6)
-    .option('--speed <factor>', 'how many times as fast as real time', number(0.1, 120), 1)
+    .option('--speed <factor>', 'how many times as fast as real time', number(0.1, 300), 1)
     .option('--port <port>', 'port of the status page', number(0, 65_535), 8_000)
     .option(
       '--start <instant>',

@@ -17,7 +17,7 @@ function lares(words: readonly string[], node: readonly string[] = []) {
   return spawnSync(process.execPath, [...node, path.join(root, 'src/app/main.ts'), ...words], {
     cwd: dir,
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], LARES_DATA: dir },
+    env: { PATH: process.env['PATH'], LARES_DATA: dir, XDG_CACHE_HOME: dir },
     timeout: 15_000,
   });
 }
@@ -36,7 +36,7 @@ async function demoInto(stdout: number | 'pipe') {
   const port = await freePort();
   const child = spawn(process.execPath, [path.join(root, 'src/app/main.ts'), 'demo', '--port', `${port}`], {
     cwd: dir,
-    env: { PATH: process.env['PATH'], LARES_DATA: dir },
+    env: { PATH: process.env['PATH'], LARES_DATA: dir, XDG_CACHE_HOME: dir },
     stdio: ['ignore', stdout, 'pipe'],
   });
   cleanups.push(() => child.kill('SIGKILL'));
