@@ -27,9 +27,10 @@ export interface Simulated {
   close(): Promise<void>;
 }
 
-const often = { poll_interval_seconds: 0.5, timeout_seconds: 1 };
+export const often = { poll_interval_seconds: 0.5, timeout_seconds: 1 };
 
-function made(
+/** A driver as the registry makes it, beside its simulator. */
+export function made(
   kind: DriverKind,
   parts: object,
   config: object,
@@ -41,9 +42,9 @@ function made(
 }
 
 /** A broker of the house, and how to sign in to it. */
-async function broker() {
+export async function broker(secret = 'simulated-device') {
   const stop = new AbortController();
-  const users = [{ name: 'device', password: 'simulated-device', publish: ['#'], subscribe: ['#'] }];
+  const users = [{ name: 'device', password: secret, publish: ['#'], subscribe: ['#'] }];
   const running = await startBroker(brokerConfig.parse({ port: 0, users }), {
     log: new Logger({ level: 'fatal' }),
     signal: stop.signal,
@@ -51,7 +52,7 @@ async function broker() {
   const { url, username, password } = running;
   return {
     house: { url, username, password },
-    device: { url, username: 'device', password: 'simulated-device' },
+    device: { url, username: 'device', password: secret },
     close: async () => {
       stop.abort();
       await running.close();
