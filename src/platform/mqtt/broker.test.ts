@@ -117,6 +117,31 @@ test('a message that its sender may not publish is acknowledged, dropped and cou
   expect(later.heard).toEqual(['homeassistant/end 1']);
 });
 
+test('messages that follow each other at once all arrive, retained or not, of whatever QoS', async () => {
+  const { broker } = await house();
+  const run = await listener(broker, ['#']);
+  const device = await raw(broker, broker);
+  const kinds = [
+    { qos: 0, retain: true },
+    { qos: 1, retain: false },
+    { qos: 2, retain: true },
+    { qos: 0, retain: false },
+    { qos: 1, retain: true },
+  ] as const;
+  const sent = Array.from({ length: 200 }, (_, i) => `device/${i} ${i}`);
+  // One write for all of them, as a device does that introduces itself.
+  device.stream.cork();
+  const acknowledged = sent.map((_, i) =>
+    device.publishAsync(`device/${i}`, String(i), kinds[i % kinds.length]!),
+  );
+  device.stream.uncork();
+  await Promise.all(acknowledged);
+  await publishOnce(broker, 'end', '1');
+  await until(() => run.heard.includes('end 1'));
+  const inOrder = new Intl.Collator('en', { numeric: true });
+  expect(run.heard.filter((text) => text !== 'end 1').toSorted(inOrder.compare)).toEqual(sent);
+});
+
 test('a will is bound by the same rights', async () => {
   const { broker, as } = await house();
   const run = await listener(broker, ['#']);
@@ -254,4 +279,16 @@ test.skipIf(mosquittoPub === undefined)('mosquitto_pub speaks to it', async () =
   await promisify(execFile)(mosquittoPub!, [...words, '-q', '1', '-t', 'lares/pulse/a', '-m', 'hello']);
   await until(() => run.heard.length > 0);
   expect(run.heard).toEqual(['lares/pulse/a hello']);
+});
+
+test('one host that opens connections without end leaves room for the others', async () => {
+  const { broker, as } = await house();
+  const sockets = Array.from({ length: 250 }, () =>
+    tcp({ port: broker.port, host: '127.0.0.1', localAddress: '127.0.0.2' }).on('error', () => {}),
+  );
+  stops.push(() => sockets.forEach((socket) => socket.destroy()));
+  await until(() => sockets.every((socket) => socket.destroyed || !socket.connecting));
+  const meter = raw(broker, as('meter')).then(() => 'signed in');
+  expect(await Promise.race([meter, new Promise((resolve) => setTimeout(resolve, 3_000))])).toBe('signed in');
+  expect(broker.stats.connections).toBeLessThan(100);
 });

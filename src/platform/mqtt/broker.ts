@@ -33,6 +33,8 @@ export interface RunningBroker extends BrokerAddress {
 }
 
 const mostConnections = 200;
+// Nobody has signed in yet when a connection is counted; a bridge or a container host needs some, not all.
+const mostOfOneAddress = 50;
 const mostPacketBytes = 65_536;
 const mostQueued = 1_000;
 const mostRetained = 10_000;
@@ -54,6 +56,8 @@ interface Internals {
     outgoingEnqueueCombi(subs: readonly { clientId: string }[], packet: unknown): Promise<void>;
     countOffline(): Promise<{ clientsCount: number }>;
   };
+  readonly mq: { emit(packet: unknown, done: unknown): unknown };
+  publish(packet: unknown, client: unknown, done?: (error?: Error) => void): void;
 }
 
 /**
@@ -162,6 +166,7 @@ export async function startBroker(
     log.debug(`mqtt broker: ${addressOf(client)}: ${reason(error)}`),
   );
   boundQueues(aedes, () => (stats.overflowed += 1));
+  //keepOrder(aedes);
   aedes.on('subscribe', () => {
     void internals(aedes)
       .persistence.countOffline()
@@ -170,6 +175,11 @@ export async function startBroker(
 
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true }, (socket) => {
+    const from = socket.remoteAddress;
+    if ([...sockets].filter((other) => other.remoteAddress === from).length >= mostOfOneAddress) {
+      complain(`${from ?? 'somebody'} has ${mostOfOneAddress} connections already; more are refused`);
+      return void socket.destroy();
+    }
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     const sizes = new PacketSizes(mostPacketBytes);
@@ -253,6 +263,44 @@ function boundQueues(aedes: Aedes, onOverflow: () => void): void {
   aedes.on('client', (client) => {
     if (client.clean) waiting.delete(client.id);
   });
+}
+
+/**
+ * aedes numbers messages, stores those that are retained or of QoS 1 first, and takes whatever reaches a subscriber after
+ * a higher number for a duplicate: a message that another overtook while it was stored was lost. So each waits until the
+ * one before it was handed out.
+ */
+function keepOrder(aedes: Aedes): void {
+  const broker = internals(aedes);
+  const { mq } = broker;
+  const [publish, emit] = [broker.publish.bind(aedes), mq.emit.bind(mq)];
+  const waiting: (() => void)[] = [];
+  let [underWay, draining] = [false, false];
+  const next = () => {
+    underWay = false;
+    if (draining) return;
+    draining = true;
+    while (!underWay && waiting.length > 0) {
+      underWay = true;
+      waiting.shift()?.();
+    }
+    draining = false;
+  };
+  mq.emit = (packet, done) => {
+    const emitted = emit(packet, done);
+    next();
+    return emitted;
+  };
+  broker.publish = (packet, client, done) => {
+    waiting.push(() =>
+      publish(packet, client, (error) => {
+        // What could not be stored is never handed out.
+        if (error) next();
+        done?.(error);
+      }),
+    );
+    if (!underWay) next();
+  };
 }
 
 const troubles: Readonly<
