@@ -11,7 +11,7 @@ help: ## Show this list
 run: install ## Start Lares: with ./lares.yaml if there is one, otherwise the demo house
 	@bin/lares run
 
-demo: install ## Start the demo house: simulated people, phones and Home Assistant
+demo: install ## Start the demo house: simulated people, phones, plugs and meters
 	@bin/lares demo
 
 test: install test-needs check ## Everything that must hold: checks, tests against real servers, field suites
