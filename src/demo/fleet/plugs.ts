@@ -1,4 +1,4 @@
-import { httpFaults, type HttpFault } from '#electricity/drivers/shelly/sim-http.ts';
+import { httpFaults, type HttpFault } from '#electricity/drivers/shared/sim-http.ts';
 import { ShellySim } from '#electricity/drivers/shelly/sim.ts';
 import { TuyaSim, tuyaFaults, type TuyaFault } from '#electricity/drivers/tuya/sim.ts';
 import type { Part, Site } from './site.ts';

@@ -1,5 +1,5 @@
 import { HomeAssistantSim } from '#platform/homeassistant/sim.ts';
-import { countOn, type Counted } from '../modbus/sim.rules.ts';
+import { countOn, type Counted } from '../shared/sim-meter.ts';
 
 export interface SimDevice {
   /** `heat_pump`: its entities are `sensor.heat_pump_power` and so on. */

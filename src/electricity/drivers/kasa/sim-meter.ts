@@ -1,3 +1,4 @@
+import { flow, type PowerAt } from '../shared/sim-meter.ts';
 import type { OffsetAt } from './zones.rules.ts';
 
 /** Whole Wh as a display counts them. The margin keeps a sum of many small parts from missing its last one. */
@@ -8,7 +9,7 @@ const stepMs = 60_000;
 
 export interface SimMeterOptions {
   /** Watts that the appliance draws at an instant (epoch ms) while it is switched on. */
-  readonly power: (at: number) => number;
+  readonly power: PowerAt;
   /** From when on the device remembers, epoch ms. */
   readonly since: number;
   readonly offsetAt: OffsetAt;
@@ -43,17 +44,11 @@ export class SimMeter {
 
   /** Counts what was drawn until `to` (epoch ms). */
   advance(to: number): void {
-    while (this.#at < to) {
-      const local = this.local(this.#at);
-      const next = Math.min(
-        to,
-        this.#at + stepMs,
-        this.#at + (hourMs - (((local % hourMs) + hourMs) % hourMs)),
-      );
-      const wh = (this.watts(this.#at) * (next - this.#at)) / hourMs;
-      if (wh > 0) this.#book(local, wh);
-      this.#at = next;
-    }
+    const next = (at: number) =>
+      Math.min(at + stepMs, at + (hourMs - (((this.local(at) % hourMs) + hourMs) % hourMs)));
+    for (const { at, wh } of flow((at) => this.watts(at), this.#at, to, next))
+      if (wh > 0) this.#book(this.local(at), wh);
+    this.#at = Math.max(this.#at, to);
   }
 
   /** A power cut: the counter starts again, the statistics stay. */

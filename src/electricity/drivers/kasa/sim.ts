@@ -14,6 +14,7 @@ import {
   type SessionSim,
 } from './sim-http.ts';
 import { IotBrain } from './sim-iot.ts';
+import { Faults } from '../shared/sim-faults.ts';
 import { SimMeter } from './sim-meter.ts';
 import { simModels, type SimModel, type SimModelName, type SimWay } from './sim-models.ts';
 import { SmartBrain } from './sim-smart.ts';
@@ -85,7 +86,7 @@ export class KasaSim {
   readonly asked: string[] = [];
   #host: string;
   readonly #ports: Partial<KasaPorts>;
-  readonly #faults = new Map<KasaFault, NodeJS.Timeout>();
+  readonly #faults = new Faults<KasaFault>();
   readonly #sessions: SessionSim | undefined;
   readonly #wire: SimWire<string> | SimWire<HttpQuestion>;
   #udp: Socket[] = [];
@@ -175,9 +176,7 @@ export class KasaSim {
 
   /** Goes wrong in this way for `ms`; for good unless given. */
   fault(name: KasaFault, ms?: number): void {
-    clearTimeout(this.#faults.get(name));
-    const timer = setTimeout(() => this.#faults.delete(name), Math.min(ms ?? 2 ** 31 - 1, 2 ** 31 - 1));
-    this.#faults.set(name, timer.unref());
+    this.#faults.begin(name, ms);
     if (name === 'drop') this.#wire.cut();
     // Only connections of before go silent; those made afterwards work.
     if (name === 'half-open') {
@@ -188,10 +187,8 @@ export class KasaSim {
 
   /** All faults, or one, are over. */
   heal(name?: KasaFault): void {
-    for (const fault of name === undefined ? [...this.#faults.keys()] : [name]) {
-      clearTimeout(this.#faults.get(fault));
-      this.#faults.delete(fault);
-    }
+    if (name === undefined) this.#faults.clear();
+    else this.#faults.end(name);
   }
 
   /** Ends all sessions, as devices do now and then. */

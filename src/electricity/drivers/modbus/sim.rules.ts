@@ -1,39 +1,15 @@
 import { Buffer } from 'node:buffer';
 import type { ReadFunction } from './codec.ts';
+import type { Counted } from '../shared/sim-meter.ts';
 import { phases, type Register, type Template } from './template.model.ts';
 import { encodeValue, types } from './value.codec.ts';
 
-/** What a simulated meter has counted up to an instant. */
-export interface Counted {
-  /** Epoch ms. */
-  readonly at: number;
-  readonly energyWh: number;
-  readonly exportWh: number;
-}
-
-const hourMs = 3_600_000;
-const stepMs = 60_000;
-const mostSteps = 1_500;
 const mainsVolts = 230;
 /** Volts that the line loses for each watt. */
 const drop = 0.0005;
 const powerFactor = 0.97;
 /** How the load lies on the phases of a three-phase meter. */
 const shares = { l1: 0.5, l2: 0.3, l3: 0.2 } as const;
-
-/** Counts on to `now`: the power (W) in steps of a minute, longer ones over a long time, drawn and fed in apart. */
-export function countOn(before: Counted, now: number, power: (at: number) => number): Counted {
-  let { at, energyWh, exportWh } = before;
-  const step = Math.max(stepMs, (now - at) / mostSteps);
-  while (at < now) {
-    const end = Math.min(now, at + step);
-    const wh = (power((at + end) / 2) * (end - at)) / hourMs;
-    if (wh >= 0) energyWh += wh;
-    else exportWh -= wh;
-    at = end;
-  }
-  return { at, energyWh, exportWh };
-}
 
 function circuit(watts: number): Record<string, number> {
   const volts = mainsVolts - watts * drop;

@@ -3,7 +3,8 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { crcHolds, mostRegisters, rtuFrame, tcpFrame, type Framing, type ReadFunction } from './codec.ts';
-import { cell, countOn, memoryOf, readBody, shownValues, type Counted } from './sim.rules.ts';
+import { countOn, type Counted, type PowerAt } from '../shared/sim-meter.ts';
+import { cell, memoryOf, readBody, shownValues } from './sim.rules.ts';
 import type { Template } from './template.model.ts';
 import { loadTemplate } from './templates.ts';
 
@@ -11,8 +12,7 @@ export interface SimMeter {
   readonly unit: number;
   /** Name of a shipped template or path of a file. */
   readonly template: string;
-  /** Watts at an epoch ms; negative when it feeds in. */
-  readonly power: (at: number) => number;
+  readonly power: PowerAt;
   /** What its counters show at the start, Wh. */
   readonly energyWh?: number;
   readonly exportWh?: number;

@@ -1,4 +1,4 @@
-import { SimMeter, type PowerAt } from './sim-meter.ts';
+import { SimMeter, type PowerAt } from '../shared/sim-meter.ts';
 
 /** What a simulated device looks like at one instant. */
 export interface SimState {

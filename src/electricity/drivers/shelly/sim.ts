@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { authorization } from './digest.ts';
-import { SimHttp, type HttpFault, type SimReply, type SimRequest } from './sim-http.ts';
-import { SimMeter, type Minute, type PowerAt } from './sim-meter.ts';
+import { SimHttp, type HttpFault, type SimReply, type SimRequest } from '../shared/sim-http.ts';
+import { SimMeter, type Minute, type PowerAt } from '../shared/sim-meter.ts';
 import { profiles, simModels, type SimModel, type SimModelName, type SimState } from './sim-models.ts';
 
 /** What a real device answered: `/shelly`, its settings (`settings` or `config`) and its status. */

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '#platform/clock.ts';
 import type { EnergySlot } from '../../model.ts';
 import { config, example, protocol } from './driver.ts';
-import type { HttpFault } from './sim-http.ts';
+import type { HttpFault } from '../shared/sim-http.ts';
 import { ShellySim, type ShellySimOptions } from './sim.ts';
 import { Logger } from '#platform/log.ts';
 

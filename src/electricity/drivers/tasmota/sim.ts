@@ -1,8 +1,9 @@
 import type { MqttClient } from 'mqtt';
 import type { Clock } from '#kernel/driver.ts';
 import { systemClock } from '#platform/clock.ts';
-import { httpFaults, SimHttp, type SimReply, type SimRequest } from '../shelly/sim-http.ts';
-import { SimMeter, type PowerAt } from '../shelly/sim-meter.ts';
+import { Faults } from '../shared/sim-faults.ts';
+import { httpFaults, SimHttp, type SimReply, type SimRequest } from '../shared/sim-http.ts';
+import { SimMeter, type PowerAt } from '../shared/sim-meter.ts';
 
 /**
  * What the device or its line does wrong, on its web server as there described and over MQTT alike: `drop` cuts the
@@ -52,7 +53,7 @@ export class TasmotaSim {
   readonly #clock: Clock;
   readonly #meters: SimMeter[];
   readonly #relays: boolean[];
-  readonly #faults = new Map<TasmotaFault, NodeJS.Timeout | undefined>();
+  readonly #faults = new Faults<TasmotaFault>();
   readonly #http = new SimHttp((request) => this.#web(request), false);
   #mqtt: MqttClient | undefined;
   #broker: Broker | undefined;
@@ -117,7 +118,7 @@ export class TasmotaSim {
   async close(): Promise<void> {
     this.#stop.abort();
     this.#broker = undefined;
-    for (const timer of this.#faults.values()) clearTimeout(timer);
+    this.#faults.clear();
     await this.#mqtt?.endAsync().catch(() => {});
     this.#mqtt = undefined;
     if (this.#listening) await this.#http.close();
@@ -126,16 +127,13 @@ export class TasmotaSim {
 
   /** Does this wrong for `ms`; for ever without. */
   fault(name: TasmotaFault, ms?: number): void {
-    clearTimeout(this.#faults.get(name));
-    const timer = ms === undefined ? undefined : setTimeout(() => this.heal(name), ms).unref();
-    this.#faults.set(name, timer);
+    this.#faults.begin(name, ms, () => this.heal(name));
     if (name !== 'nan') this.#http.fault(name);
     if (name === 'drop') this.cut();
   }
 
   heal(name: TasmotaFault): void {
-    clearTimeout(this.#faults.get(name));
-    const was = this.#faults.delete(name);
+    const was = this.#faults.end(name);
     if (name !== 'nan') this.#http.heal(name);
     if (was && name === 'drop' && this.#broker !== undefined) void this.connect(this.#broker).catch(() => {});
   }

@@ -4,7 +4,7 @@ import { ManualClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { freePort } from '../../../../tests/servers/process.ts';
 import { TcpProxy } from '../../../../tests/servers/tcp-proxy.ts';
-import type { HttpFault } from '../shelly/sim-http.ts';
+import type { HttpFault } from '../shared/sim-http.ts';
 import { config, example, protocol } from './http-driver.ts';
 import { TasmotaSim, type TasmotaSimOptions } from './sim.ts';
 

@@ -1,3 +1,4 @@
+import { countOn, type Counted, type PowerAt } from '../shared/sim-meter.ts';
 import type { DataValue } from './model.ts';
 import { writePhase } from './phase.codec.ts';
 
@@ -8,26 +9,22 @@ export type SimShape = (typeof simShapes)[number];
 export interface SimDeviceOptions {
   readonly shape?: SimShape;
   /** Watts that the appliance draws at an instant (epoch ms) while it is switched on. */
-  readonly power?: (at: number) => number;
+  readonly power?: PowerAt;
   readonly volts?: number;
   readonly powerFactor?: number;
   /** Epoch ms. */
   readonly now?: () => number;
 }
 
-const integrateMs = 60_000;
-const longestGapMs = 40 * 86_400_000;
-
 /** The appliance and the meter in a simulated device: what its data points say at this instant. */
 export class SimDevice {
   readonly shape: SimShape;
   on = true;
-  readonly #power: (at: number) => number;
+  readonly #power: PowerAt;
   readonly #volts: number;
   readonly #factor: number;
   readonly #now: () => number;
-  #countedWh = 0;
-  #countedTo: number;
+  #counted: Counted;
 
   constructor(options: SimDeviceOptions = {}) {
     this.shape = options.shape ?? 'plug';
@@ -35,7 +32,7 @@ export class SimDevice {
     this.#volts = options.volts ?? 230;
     this.#factor = options.powerFactor ?? 0.95;
     this.#now = options.now ?? Date.now;
-    this.#countedTo = this.#now();
+    this.#counted = { at: this.#now(), energyWh: 0, exportWh: 0 };
   }
 
   /** The data point that switches, or undefined for a meter. */
@@ -51,23 +48,14 @@ export class SimDevice {
 
   /** Wh that its own counter shows. */
   get energyWh(): number {
-    const now = this.#now();
-    for (
-      let at = Math.max(this.#countedTo, now - longestGapMs);
-      at < now;
-      at = Math.min(now, at + integrateMs)
-    ) {
-      const step = Math.min(now, at + integrateMs) - at;
-      this.#countedWh += ((this.on ? this.#power(at) : 0) * step) / 3_600_000;
-    }
-    this.#countedTo = now;
-    return this.#countedWh;
+    const power = this.on ? this.#power : () => 0;
+    this.#counted = countOn(this.#counted, this.#now(), power);
+    return this.#counted.energyWh;
   }
 
   /** Loses its counter, as after a power cut. */
   reboot(): void {
-    this.#countedWh = 0;
-    this.#countedTo = this.#now();
+    this.#counted = { at: this.#now(), energyWh: 0, exportWh: 0 };
   }
 
   switch(on: boolean): void {

@@ -1,5 +1,6 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { Faults } from '../shared/sim-faults.ts';
 import { readSolicitation, writeBeacon, type Clothing } from './beacon.ts';
 import type { DataValue } from './model.ts';
 import { SimDevice } from './sim-device.ts';
@@ -16,7 +17,7 @@ export class TuyaSim implements SimHost {
   /** Commands that arrived, newest last, at most 200. */
   readonly heard: number[] = [];
   connections = 0;
-  readonly #faults = new Map<TuyaFault, NodeJS.Timeout | undefined>();
+  readonly #faults = new Faults<TuyaFault>();
   readonly #peers = new Set<Peer>();
   readonly #server: Server;
   #said: Map<number, DataValue>;
@@ -48,7 +49,7 @@ export class TuyaSim implements SimHost {
   async close(): Promise<void> {
     clearInterval(this.#announcing);
     this.#udp?.close();
-    for (const timer of this.#faults.values()) clearTimeout(timer);
+    this.#faults.clear();
     const closed = new Promise((resolve) => this.#server.close(resolve));
     for (const peer of this.#peers) peer.socket.destroy();
     await closed;
@@ -56,16 +57,11 @@ export class TuyaSim implements SimHost {
 
   /** Misbehaves for `ms` milliseconds, or until `mend`. */
   fault(name: TuyaFault, ms?: number): void {
-    clearTimeout(this.#faults.get(name));
-    this.#faults.set(
-      name,
-      ms === undefined ? undefined : setTimeout(() => this.#faults.delete(name), ms).unref(),
-    );
+    this.#faults.begin(name, ms);
     if (name === 'drop') this.disconnect();
   }
 
   mend(): void {
-    for (const timer of this.#faults.values()) clearTimeout(timer);
     this.#faults.clear();
   }
 

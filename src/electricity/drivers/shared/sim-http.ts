@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { Faults } from './sim-faults.ts';
 
 /**
  * What the line and the firmware of a simulated device can do wrong. `drop`: refuses connections. `hang`: accepts and
@@ -50,7 +51,7 @@ export class SimHttp {
   readonly #answer: (request: SimRequest) => SimReply;
   readonly #keepAlive: boolean;
   readonly #sockets = new Set<Socket>();
-  readonly #faults = new Map<HttpFault, NodeJS.Timeout | undefined>();
+  readonly #faults = new Faults<HttpFault>();
   readonly #server = createServer((socket) => this.#serve(socket));
 
   /** `keepAlive` false: closes after each reply, as the web server of an ESP8266 does. */
@@ -74,15 +75,12 @@ export class SimHttp {
 
   /** Does this wrong for `ms`; for ever without. */
   fault(name: HttpFault, ms?: number): void {
-    this.heal(name);
-    const timer = ms === undefined ? undefined : setTimeout(() => this.heal(name), ms).unref();
-    this.#faults.set(name, timer);
+    this.#faults.begin(name, ms);
     if (name === 'drop') this.cut();
   }
 
   heal(name: HttpFault): void {
-    clearTimeout(this.#faults.get(name));
-    this.#faults.delete(name);
+    this.#faults.end(name);
   }
 
   has(name: HttpFault): boolean {
@@ -95,7 +93,7 @@ export class SimHttp {
   }
 
   async close(): Promise<void> {
-    for (const timer of this.#faults.values()) clearTimeout(timer);
+    this.#faults.clear();
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.cut();
     await closed;
