@@ -49,6 +49,8 @@ interface User {
   readonly subscribe: readonly string[];
 }
 
+type Published = (error?: Error) => void;
+
 /** What aedes keeps of its memory store that its types do not say. */
 interface Internals {
   readonly clients: Readonly<Record<string, Client | undefined>>;
@@ -57,7 +59,7 @@ interface Internals {
     countOffline(): Promise<{ clientsCount: number }>;
   };
   readonly mq: { emit(packet: unknown, done: unknown): unknown };
-  publish(packet: unknown, client: unknown, done?: (error?: Error) => void): void;
+  publish(packet: unknown, client: unknown, done?: Published): void;
 }
 
 /**
@@ -166,7 +168,7 @@ export async function startBroker(
     log.debug(`mqtt broker: ${addressOf(client)}: ${reason(error)}`),
   );
   boundQueues(aedes, () => (stats.overflowed += 1));
-  //keepOrder(aedes);
+  keepOrder(aedes);
   aedes.on('subscribe', () => {
     void internals(aedes)
       .persistence.countOffline()
@@ -291,7 +293,9 @@ function keepOrder(aedes: Aedes): void {
     next();
     return emitted;
   };
-  broker.publish = (packet, client, done) => {
+  broker.publish = (packet, from, then) => {
+    // Its own notices come without a client.
+    const [client, done] = typeof from === 'function' ? [null, from as Published] : [from, then];
     waiting.push(() =>
       publish(packet, client, (error) => {
         // What could not be stored is never handed out.
