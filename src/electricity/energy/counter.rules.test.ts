@@ -86,6 +86,10 @@ describe('a counter', () => {
     expect(state.wh).toBe(120);
   });
 
+  test('that is coarse makes its first step at any moment', () => {
+    expect(feed(every([49_000, 49_300, 49_300, 49_300, 49_600])).state.wh).toBe(600);
+  });
+
   test('that stands at another level and rests is not believed as time makes the jump possible', () => {
     const { state, pieces } = feed(every([1000, 1010, ...Array.from({ length: 40 }, () => 3000), 3004], 0));
     expect(state.wh).toBeCloseTo(14, 6);

@@ -113,7 +113,8 @@ export function judge(
   if (held === null || lived === undefined) return { kind: 'hold', held: { raw, at } };
   if (at - held.at < confirmMs) return { kind: 'hold', held };
   // A counter that is only brought up to date now and then: all that was used since it last moved.
-  const late = gone(register.raw, register.from, held.at);
+  // Judged when it came, or time would make any jump possible; but a first step may be of any size.
+  const late = gone(register.raw, register.from, register.step === null ? at : held.at);
   if (returned !== undefined && returned < (late ?? Infinity))
     return { kind: 'back', wh: returned - before!.counted };
   if (late !== undefined) return { kind: 'move', wh: late, doubtful: true };
