@@ -3,7 +3,8 @@ import type { ServerResponse } from 'node:http';
 
 /** Events that a client may have missed while it reconnected; older ones it asks `/api/events` for. */
 const kept = 256;
-// A client that does not read its socket is cut off here; it reconnects and gets a fresh snapshot.
+// A client that does not read its socket is cut off here; it reconnects and gets a fresh snapshot. Of a large house one
+// snapshot alone may be longer than this, so two of them may wait besides.
 const mostBufferedBytes = 256 * 1024;
 export const mostClients = 64;
 
@@ -28,6 +29,7 @@ export class Stream {
   // Ids of an earlier process mean nothing to this one.
   readonly #boot = randomUUID().slice(0, 8);
   #seq = 0;
+  #longest = 0;
 
   get clients(): number {
     return this.#clients.size;
@@ -53,7 +55,9 @@ export class Stream {
   /** Starts a reply whose headers are written already: what was missed, then the snapshots, then all that follows. */
   join(response: ServerResponse, lastEventId: string | undefined, snapshots: readonly string[]): void {
     // Two seconds: quick after a restart, and no storm when many pages are open.
-    response.write(`retry: 2000\n\n${this.#missed(lastEventId)}${snapshots.join('')}`);
+    const first = `retry: 2000\n\n${this.#missed(lastEventId)}${snapshots.join('')}`;
+    this.#longest = Math.max(this.#longest, first.length);
+    response.write(first);
     this.#clients.add(response);
     response.once('close', () => this.#clients.delete(response));
     response.once('error', () => this.#clients.delete(response));
@@ -74,9 +78,10 @@ export class Stream {
   }
 
   #write(text: string): void {
+    this.#longest = Math.max(this.#longest, text.length);
     for (const client of this.#clients) {
       client.write(text);
-      if (client.writableLength > mostBufferedBytes) {
+      if (client.writableLength > mostBufferedBytes + 2 * this.#longest) {
         this.#clients.delete(client);
         client.destroy();
       }
