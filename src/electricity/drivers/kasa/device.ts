@@ -1,8 +1,9 @@
 import type { Clock } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
-import type { Poll } from '../../driver.ts';
-import type { Announcement } from '../../model.ts';
+import type { Answer, Poll } from '../../driver.ts';
+import type { Announcement, Values } from '../../model.ts';
 import { record, type Json } from '../shared/json.codec.ts';
+import { macText } from './iot.codec.ts';
 import type { Link } from './model.ts';
 
 /** One family's way to ask a device everything. */
@@ -19,8 +20,26 @@ export interface DeviceOptions {
   readonly clock: Clock;
 }
 
+/** What both families say of a device or of one of its sockets. */
+export interface Info {
+  /** Twelve hex digits. */
+  readonly mac: string | undefined;
+  readonly deviceId: string | undefined;
+  readonly name: string | undefined;
+  readonly model: string | undefined;
+  readonly firmware: string | undefined;
+}
+
+/** One socket of a strip. */
+export interface Outlet {
+  /** Last node of its id: `00`. */
+  readonly node: string;
+  readonly name: string | undefined;
+  readonly model?: string | undefined;
+}
+
 /** What identifies a device and rarely changes; a changed one makes a new announcement. */
-export interface Card {
+interface Card {
   readonly node: string | undefined;
   readonly name: string;
   readonly mac: string | undefined;
@@ -63,12 +82,59 @@ export class SharedLink {
   }
 }
 
+const stationOf = (info: Info, host: string): string => info.mac ?? info.deviceId ?? host;
+
+export function pollOf(info: Info, host: string, answers: readonly Answer[]): Poll {
+  const mac = info.mac === undefined ? undefined : macText(info.mac);
+  return { station: stationOf(info, host), mac, answers };
+}
+
+export function switched(on: boolean | undefined): Values {
+  return on === undefined ? {} : { is_on: on ? 1 : 0 };
+}
+
 /** Keeps announcements as long as nothing about their devices changes. */
 export class Announcements {
+  readonly #options: Pick<DeviceOptions, 'host' | 'name'>;
   readonly #kept = new Map<string, { readonly card: Card; readonly announcement: Announcement }>();
 
-  /** `make` is called only for a device that is new or has changed. */
-  get(id: string, card: Card, make: () => Announcement): Announcement {
+  constructor(options: Pick<DeviceOptions, 'host' | 'name'>) {
+    this.#options = options;
+  }
+
+  /** What a device or one of its sockets says. `abilities` is called only for one that is new or has changed. */
+  answer(
+    info: Info,
+    outlet: Outlet | undefined,
+    values: Values,
+    abilities: () => Pick<Announcement, 'switches' | 'remembers'>,
+  ): Answer {
+    const { host } = this.#options;
+    const station = `kasa:${stationOf(info, host)}`;
+    const own = this.#options.name ?? info.name ?? info.model ?? station;
+    const node = outlet?.node;
+    const mac = info.mac === undefined ? undefined : macText(info.mac);
+    const model = outlet?.model ?? info.model;
+    const name = outlet === undefined ? own : (outlet.name ?? `${own} ${outlet.node}`);
+    const card = { node, name, mac, model, firmware: info.firmware };
+    const id = node === undefined ? station : `${station}/${node}`;
+    const announcement = this.#get(id, card, () => ({
+      device: {
+        id,
+        source: 'kasa',
+        name,
+        model,
+        firmware: info.firmware,
+        mac,
+        address: host,
+        parent: node === undefined ? undefined : station,
+      },
+      ...abilities(),
+    }));
+    return { ...announcement, values };
+  }
+
+  #get(id: string, card: Card, make: () => Announcement): Announcement {
     const kept = this.#kept.get(id);
     if (kept !== undefined && same(kept.card, card)) return kept.announcement;
     const announcement = make();

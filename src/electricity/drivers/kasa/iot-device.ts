@@ -1,11 +1,10 @@
 import { LaresError } from '#kernel/errors.ts';
 import type { Answer, Poll } from '../../driver.ts';
-import type { Announcement, EnergySlot, Values } from '../../model.ts';
-import { Announcements, readBack, type Card, type DeviceOptions, type KasaDevice } from './device.ts';
+import type { EnergySlot, Values } from '../../model.ts';
+import { Announcements, pollOf, readBack, switched, type DeviceOptions, type KasaDevice } from './device.ts';
 import {
   emeterModule,
   errorOf,
-  macText,
   packRequests,
   parseRealtime,
   parseSysinfo,
@@ -44,13 +43,14 @@ const realtimeAlone = requestsOf((kind) => [realtimeOf(kind)]);
 /** A device of the older language, `{"module":{"command":{}}}`: plugs, strips, dimmers, bulbs, light strips. */
 export class IotDevice implements KasaDevice {
   readonly #options: DeviceOptions;
-  readonly #announcements = new Announcements();
+  readonly #announcements: Announcements;
   #info: IotInfo | undefined;
   /** Sockets that answered that they cannot meter; the whole device as ''. */
   #unmetered: Set<string> | undefined;
 
   constructor(options: DeviceOptions) {
     this.#options = options;
+    this.#announcements = new Announcements(options);
   }
 
   poll(signal: AbortSignal): Promise<Poll> {
@@ -84,7 +84,9 @@ export class IotDevice implements KasaDevice {
         : this.#meters(info)
           ? this.#realtime(await this.#askAll(realtimeAlone[info.kind], signal), info, '')
           : {};
-    return this.#done(info, [this.#answer(info, undefined, { ...values, ...switched(info.on) })]);
+    return pollOf(info, this.#options.host, [
+      this.#answer(info, undefined, { ...values, ...switched(info.on) }),
+    ]);
   }
 
   async #pollStrip(info: IotInfo, signal: AbortSignal): Promise<Poll> {
@@ -106,19 +108,7 @@ export class IotDevice implements KasaDevice {
       this.#answer(info, socket, { ...parts[i], ...switched(socket.on) }),
     );
     const whole = this.#answer(info, undefined, { ...sumOf(parts), ...switched(info.on) });
-    return this.#done(info, [whole, ...answers]);
-  }
-
-  #done(info: IotInfo, answers: readonly Answer[]): Poll {
-    return {
-      station: this.#station(info),
-      mac: info.mac === undefined ? undefined : macText(info.mac),
-      answers,
-    };
-  }
-
-  #station(info: IotInfo): string {
-    return info.mac ?? info.deviceId ?? this.#options.host;
+    return pollOf(info, this.#options.host, [whole, ...answers]);
   }
 
   #meters(info: IotInfo): boolean {
@@ -132,46 +122,14 @@ export class IotDevice implements KasaDevice {
   }
 
   #answer(info: IotInfo, socket: IotSocket | undefined, values: Values): Answer {
-    const station = `kasa:${this.#station(info)}`;
-    const own = this.#options.name ?? info.name ?? info.model ?? station;
-    const card: Card = {
-      node: socket?.node,
-      name: socket === undefined ? own : (socket.name ?? `${own} ${socket.node}`),
-      mac: info.mac,
-      model: info.model,
-      firmware: info.firmware,
-    };
-    const id = socket === undefined ? station : `${station}/${socket.node}`;
-    const announcement = this.#announcements.get(id, card, () => this.#announce(id, card, info, socket));
-    return {
-      device: announcement.device,
-      switches: announcement.switches,
-      remembers: announcement.remembers,
-      values,
-    };
-  }
-
-  #announce(id: string, card: Card, info: IotInfo, socket: IotSocket | undefined): Announcement {
-    const { name, model, firmware, mac, node } = card;
-    const parent = node === undefined ? undefined : `kasa:${this.#station(info)}`;
     const strip = info.kind === 'strip' && socket === undefined;
-    return {
-      device: {
-        id,
-        source: 'kasa',
-        name,
-        model,
-        firmware,
-        mac: mac === undefined ? undefined : macText(mac),
-        address: this.#options.host,
-        parent,
-      },
+    return this.#announcements.answer(info, socket, values, () => ({
       switches: { turn: (on, signal) => this.#turn(on, info, socket, signal) },
       remembers:
         info.metered && !strip
           ? { energy: (from, to, signal) => this.#energy({ from, to }, info.kind, socket?.id, signal) }
           : undefined,
-    };
+    }));
   }
 
   #turn(on: boolean, info: IotInfo, socket: IotSocket | undefined, signal: AbortSignal): Promise<boolean> {
@@ -265,8 +223,4 @@ export class IotDevice implements KasaDevice {
     for (const request of rest) reply = { ...reply, ...(await this.#ask(request, signal)) };
     return reply;
   }
-}
-
-function switched(on: boolean | undefined): Values {
-  return on === undefined ? {} : { is_on: on ? 1 : 0 };
 }

@@ -1,8 +1,8 @@
 import { LaresError } from '#kernel/errors.ts';
 import type { Answer, Poll } from '../../driver.ts';
-import type { Announcement, EnergySlot, Values } from '../../model.ts';
-import { Announcements, readBack, type Card, type DeviceOptions, type KasaDevice } from './device.ts';
-import { macText, sumOf } from './iot.codec.ts';
+import type { EnergySlot, Values } from '../../model.ts';
+import { Announcements, pollOf, readBack, switched, type DeviceOptions, type KasaDevice } from './device.ts';
+import { sumOf } from './iot.codec.ts';
 import { finite, list, record } from '../shared/json.codec.ts';
 import {
   dailyQuestions,
@@ -38,7 +38,7 @@ type MeterMethod = (typeof meterMethods)[number];
 /** A device of the newer language, `{"method":…}`: Tapo, and Kasa since 2023. */
 export class SmartDevice implements KasaDevice {
   readonly #options: DeviceOptions;
-  readonly #announcements = new Announcements();
+  readonly #announcements: Announcements;
   #components: ReadonlySet<string> | 'unknown' | undefined;
   /** Methods that the device turned out not to have. */
   readonly #lacks = new Set<string>();
@@ -47,6 +47,7 @@ export class SmartDevice implements KasaDevice {
 
   constructor(options: DeviceOptions) {
     this.#options = options;
+    this.#announcements = new Announcements(options);
   }
 
   poll(signal: AbortSignal): Promise<Poll> {
@@ -77,7 +78,7 @@ export class SmartDevice implements KasaDevice {
       return await this.#pollStrip(info, signal);
     const missing = first ? this.#meterCalls() : [];
     const meter = missing.length === 0 ? found : await this.#call(missing.map(toCall), signal);
-    return this.#done(info, [
+    return pollOf(info, this.#options.host, [
       this.#answer(info, undefined, { ...this.#values(meter), ...switched(info.on) }),
     ]);
   }
@@ -96,7 +97,7 @@ export class SmartDevice implements KasaDevice {
     const answers = sockets.map((socket, i) =>
       this.#answer(info, socket, { ...parts[i], ...switched(socket.on) }),
     );
-    return this.#done(info, [
+    return pollOf(info, this.#options.host, [
       this.#answer(info, undefined, { ...sumOf(parts), ...switched(on) }),
       ...answers,
     ]);
@@ -115,9 +116,10 @@ export class SmartDevice implements KasaDevice {
           `${this.#options.host} does not list its sockets (error ${answer?.code ?? 'none'})`,
         );
       const page = list(answer.result['child_device_list']).map((item) => parseInfo(record(item)));
-      found.push(...page.filter((socket) => socket.rawId !== undefined));
+      const named = page.filter((socket) => socket.rawId !== undefined);
+      found.push(...named);
       const sum = Math.min(finite(answer.result['sum']) ?? found.length, mostChildren);
-      if (page.length === 0 || found.length >= sum) return found.slice(0, mostChildren);
+      if (named.length === 0 || found.length >= sum) return found.slice(0, mostChildren);
     }
   }
 
@@ -142,61 +144,18 @@ export class SmartDevice implements KasaDevice {
     return parseMeter({ usage, emeter, power });
   }
 
-  #done(info: SmartInfo, answers: readonly Answer[]): Poll {
-    return {
-      station: this.#station(info),
-      mac: info.mac === undefined ? undefined : macText(info.mac),
-      answers,
-    };
-  }
-
-  #station(info: SmartInfo): string {
-    return info.mac ?? info.deviceId ?? this.#options.host;
-  }
-
   #answer(info: SmartInfo, socket: SmartInfo | undefined, values: Values): Answer {
-    const station = `kasa:${this.#station(info)}`;
-    const own = this.#options.name ?? info.name ?? info.model ?? station;
-    const node = socket === undefined ? undefined : nodeOf(info, socket);
-    const card: Card = {
-      node,
-      name: node === undefined ? own : (socket?.name ?? `${own} ${node}`),
-      mac: info.mac,
-      model: socket?.model ?? info.model,
-      firmware: info.firmware,
-    };
-    const id = node === undefined ? station : `${station}/${node}`;
-    const announcement = this.#announcements.get(id, card, () => this.#announce(id, card, info, socket));
-    return {
-      device: announcement.device,
-      switches: announcement.switches,
-      remembers: announcement.remembers,
-      values,
-    };
-  }
-
-  #announce(id: string, card: Card, info: SmartInfo, socket: SmartInfo | undefined): Announcement {
-    const { name, model, firmware, mac, node } = card;
     const strip = this.#components !== 'unknown' && this.#has('child_device') && socket === undefined;
     const child = socket?.rawId;
-    return {
-      device: {
-        id,
-        source: 'kasa',
-        name,
-        model,
-        firmware,
-        mac: mac === undefined ? undefined : macText(mac),
-        address: this.#options.host,
-        parent: node === undefined ? undefined : `kasa:${this.#station(info)}`,
-      },
+    const outlet = socket === undefined ? undefined : { ...socket, node: nodeOf(info, socket) };
+    return this.#announcements.answer(info, outlet, values, () => ({
       // A strip as a whole cannot be switched; its sockets can.
       switches: strip ? undefined : { turn: (on, signal) => this.#turn(on, child, signal) },
       remembers:
         this.#has('energy_monitoring') && !strip
           ? { energy: (from, to, signal) => this.#energy(from, to, child, signal) }
           : undefined,
-    };
+    }));
   }
 
   #turn(on: boolean, child: string | undefined, signal: AbortSignal): Promise<boolean> {
@@ -323,8 +282,4 @@ function nodeOf(strip: SmartInfo, socket: SmartInfo): string {
   const tail = whole !== '' && own.startsWith(whole) ? own.slice(whole.length) : '';
   if (/^[A-Za-z0-9_-]{1,48}$/.test(tail)) return tail.toLowerCase();
   return socket.position === undefined ? own.toLowerCase() : String(socket.position).padStart(2, '0');
-}
-
-function switched(on: boolean | undefined): Values {
-  return on === undefined ? {} : { is_on: on ? 1 : 0 };
 }
