@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { widestPrefix } from '#devices/lan/codec/ipv4.ts';
 import { drivers, type DriverKind } from './drivers/index.ts';
 import { defaultPrefix } from './metrics.ts';
 import { tariffConfig } from './money/config.ts';
@@ -7,7 +8,11 @@ type Sections = { [Kind in DriverKind]: z.ZodOptional<(typeof drivers)[Kind]['co
 
 /** One optional section for each source. */
 const sections = Object.fromEntries(
-  Object.entries(drivers).map(([kind, driver]) => [kind, driver.config.optional()]),
+  Object.entries(drivers).map(([kind, { title, config }]) => [
+    kind,
+    // Adding or removing a section takes effect at once, like everything in it.
+    config.optional().meta({ title, ...config.meta(), reload: 'live' }),
+  ]),
 ) as unknown as Sections;
 
 const searchable = Object.entries(drivers).flatMap(([kind, { discover, config }]) =>
@@ -89,7 +94,11 @@ export const electricityConfig = z
       .default(defaultPrefix)
       .meta({ title: 'Metric prefix', description: 'Start of every electricity series', reload: 'restart' }),
     networks: z
-      .array(z.cidrv4())
+      .array(
+        z.cidrv4().refine((cidr) => Number(cidr.split('/')[1]) >= widestPrefix, {
+          message: `expected a network that can be asked address by address, /${widestPrefix} or smaller`,
+        }),
+      )
       .default([])
       .meta({
         title: 'Networks',

@@ -256,6 +256,8 @@ export const carbonSettings = z
 // In these currencies a kWh never costs more than 5, so a larger number is the usual slip of writing pence or cents.
 const small = new Set(['GBP', 'EUR', 'USD', 'CHF', 'AUD', 'CAD', 'NZD']);
 const most = 5;
+// The dearest homes pay some pounds a day; 60 pence written as 60 would be the larger part of every bill.
+const mostStanding = 10;
 
 /** `electricity.tariff` in the settings, and the whole of a TARIFF.yaml for what-if. */
 export const tariffConfig = z
@@ -294,7 +296,14 @@ export const tariffConfig = z
     const parts = [[[] as (string | number)[], tariff] as const].concat(
       tariff.changes.map((c, i) => [['changes', i], c as typeof tariff] as const),
     );
-    for (const [path, part] of parts)
+    for (const [path, part] of parts) {
+      const { standing_charge: standing = 0 } = part;
+      if (standing > mostStanding)
+        ctx.addIssue({
+          code: 'custom',
+          path: [...path, 'standing_charge'],
+          message: `expected ${tariff.currency} per day, not hundredths of it: write ${Number((standing / 100).toPrecision(12))} for ${standing}`,
+        });
       for (const way of ['import', 'export'] as const)
         for (const [inner, value] of pricesOf(part[way]))
           if (Math.abs(value) > most)
@@ -303,6 +312,7 @@ export const tariffConfig = z
               path: [...path, way, ...inner],
               message: `expected ${tariff.currency} per kWh, not hundredths of it: write ${Number((value / 100).toPrecision(12))} for ${value}`,
             });
+    }
   })
   .meta(meta({ title: 'Tariff', description: 'What electricity costs and earns' }));
 

@@ -261,6 +261,12 @@ test.each([
     'import.price',
     /GBP per kWh, not hundredths of it: write 0\.2469 for 24\.69/,
   ],
+  [
+    'pence a day',
+    { standing_charge: 60.15, import: { kind: 'fixed', price: 0.25 } },
+    'standing_charge',
+    /GBP per day, not hundredths of it: write 0\.6015 for 60\.15/,
+  ],
   ['pence in a band', { import: { ...night, otherwise: 28 } }, 'import.otherwise', /write 0\.28 for 28/],
   [
     'overlapping bands',
