@@ -1,27 +1,6 @@
 import type { EntityAnswer, EntityState } from '#platform/homeassistant/model.ts';
 import type { Quantity } from '../../model.ts';
-
-/** What one unit of Home Assistant is in the unit of ours. */
-type Units = Readonly<Record<string, number>>;
-
-const watts: Units = { W: 1, kW: 1e3, MW: 1e6, mW: 1e-3 };
-const wattHours: Units = { Wh: 1, kWh: 1e3, MWh: 1e6, GWh: 1e9 };
-const volts: Units = { V: 1, mV: 1e-3, kV: 1e3 };
-const amps: Units = { A: 1, mA: 1e-3 };
-const ratio: Units = { '': 1, '%': 0.01 };
-
-/** Which units a quantity may come in, by the end of its name. */
-const unitsBySuffix: readonly (readonly [suffix: string, units: Units])[] = [
-  ['_watts', watts],
-  ['_wh', wattHours],
-  ['_volts', volts],
-  ['_amps', amps],
-  ['_va', { VA: 1, kVA: 1e3 }],
-  ['_var', { var: 1, kvar: 1e3 }],
-  ['_hertz', { Hz: 1, kHz: 1e3 }],
-  ['_m3', { 'm³': 1, m3: 1, L: 1e-3 }],
-  ['power_factor', ratio],
-];
+import { factorOf } from '../shared/units.rules.ts';
 
 /** What a `device_class` of Home Assistant is here. */
 const classes: Readonly<Record<string, Quantity>> = {
@@ -53,9 +32,7 @@ export function measurementOf(state: EntityState, quantity?: Quantity): Measurem
   const own = text(state.attributes['device_class']);
   const meant = quantity ?? (Object.hasOwn(classes, own) ? classes[own] : undefined);
   if (meant === undefined) return undefined;
-  const unit = unitOf(state);
-  const units = unitsBySuffix.find(([suffix]) => meant.endsWith(suffix))?.[1] ?? { [unit]: 1 };
-  const factor = Object.hasOwn(units, unit) ? units[unit] : undefined;
+  const factor = factorOf(meant, unitOf(state));
   return factor === undefined ? undefined : { quantity: meant, factor };
 }
 

@@ -1,5 +1,6 @@
 import type { EntityState } from '#platform/homeassistant/model.ts';
 import type { Device, Quantity } from '../../model.ts';
+import { label } from '../shared/json.codec.ts';
 import type { EntitySettings, HomeAssistantEnergyConfig } from './config.ts';
 import { isAutomatic, measurementOf, startsAgain, stem, unitOf, type Measurement } from './entity.rules.ts';
 import type { Registry, RegistryDevice } from './registry.codec.ts';
@@ -69,8 +70,8 @@ function byName(
     const [first] = group;
     const switching = group.find((e) => e.switch !== undefined)?.switch;
     if (first === undefined || (sensors.length === 0 && switching === undefined)) return [];
-    const friendly = states.get(first.entity)?.attributes['friendly_name'];
-    const name = first.name ?? (typeof friendly === 'string' ? stem(friendly) : stem(first.entity));
+    const friendly = label(states.get(first.entity)?.attributes['friendly_name'], 128);
+    const name = first.name ?? stem(friendly ?? first.entity);
     const { device } = registry.entities.get(first.entity) ?? {};
     return [
       {
@@ -134,8 +135,8 @@ function automatic(
       const near = switches.filter((e) =>
         known === undefined ? stem(e) === own : deviceOf(e) === key && (alone || stem(e) === own),
       );
-      const friendly = part[0]?.attributes['friendly_name'];
-      const ownName = typeof friendly === 'string' ? stem(friendly) : own;
+      const friendly = label(part[0]?.attributes['friendly_name'], 128);
+      const ownName = friendly === undefined ? own : stem(friendly);
       const id = known === undefined ? own : alone ? key : `${key}/${own}`;
       return [
         {

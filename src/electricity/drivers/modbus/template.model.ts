@@ -1,6 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { quantities, type Quantity } from '../../model.ts';
+import { factorOf, units, unitsOf } from '../shared/units.rules.ts';
 import { mostRegisters, type ReadFunction } from './codec.ts';
 import { orders, types, type Order, type ValueType } from './value.codec.ts';
 
@@ -34,31 +35,6 @@ export const measurable: ReadonlySet<string> = new Set([
   ...Object.keys(quantities),
   ...phases.flatMap((phase) => Object.values(phaseQuantities).map((name) => name.replace('%', phase))),
 ]);
-
-/** How many of the unit that Lares counts in are in one of the meter's. */
-export const units: Readonly<Record<string, { readonly family: string; readonly factor: number }>> = {
-  W: { family: 'watts', factor: 1 },
-  kW: { family: 'watts', factor: 1e3 },
-  MW: { family: 'watts', factor: 1e6 },
-  Wh: { family: 'wh', factor: 1 },
-  kWh: { family: 'wh', factor: 1e3 },
-  MWh: { family: 'wh', factor: 1e6 },
-  V: { family: 'volts', factor: 1 },
-  mV: { family: 'volts', factor: 1e-3 },
-  kV: { family: 'volts', factor: 1e3 },
-  A: { family: 'amps', factor: 1 },
-  mA: { family: 'amps', factor: 1e-3 },
-  VA: { family: 'va', factor: 1 },
-  kVA: { family: 'va', factor: 1e3 },
-  var: { family: 'var', factor: 1 },
-  kvar: { family: 'var', factor: 1e3 },
-  Hz: { family: 'hertz', factor: 1 },
-  ratio: { family: 'ratio', factor: 1 },
-  m3: { family: 'm3', factor: 1 },
-};
-
-const families = ['watts', 'wh', 'volts', 'amps', 'va', 'var', 'hertz', 'm3'];
-const familyOf = (quantity: string) => families.find((f) => quantity.endsWith(`_${f}`)) ?? 'ratio';
 
 /** One value of the meter, complete: nothing is left to defaults. */
 export interface Register {
@@ -103,7 +79,9 @@ const registerFile = z
   .strictObject({
     at: z.number().int().min(0).max(0xffff),
     quantity,
-    unit: z.enum(Object.keys(units) as [string, ...string[]]).optional(),
+    unit: z
+      .enum(Object.values(units).flatMap((family) => Object.keys(family)) as [string, ...string[]])
+      .optional(),
     scale: z
       .number()
       .refine((n) => n !== 0, 'a scale of 0 makes every value 0')
@@ -114,9 +92,9 @@ const registerFile = z
     missing: missing.optional(),
   })
   .superRefine((row, context) => {
-    if (row.unit === undefined || units[row.unit]?.family === familyOf(row.quantity)) return;
-    const fitting = Object.keys(units).filter((u) => units[u]?.family === familyOf(row.quantity));
-    const message = `${row.unit} does not fit ${row.quantity}; expected ${fitting.join(', ')}`;
+    if (row.unit === undefined || factorOf(row.quantity, row.unit) !== undefined) return;
+    const fitting = Object.keys(unitsOf(row.quantity) ?? {}).join(', ');
+    const message = `${row.unit} does not fit ${row.quantity}; expected ${fitting}`;
     context.addIssue({ code: 'custom', path: ['unit'], message });
   });
 
@@ -170,7 +148,7 @@ export function complete(file: z.infer<typeof templateFile>): Template {
       type: row.type ?? file.type,
       order: row.order ?? file.order,
       quantity: row.quantity,
-      factor: row.scale * (row.unit === undefined ? 1 : (units[row.unit]?.factor ?? 1)),
+      factor: row.scale * (row.unit === undefined ? 1 : (factorOf(row.quantity, row.unit) ?? 1)),
       missing: many(row.missing ?? file.missing),
     })),
   };
