@@ -184,5 +184,7 @@ test('a mistake in TARIFF.yaml is named with its place', async () => {
   expect(() => readTariffFile(file('bad.yaml'))).toThrow(
     /bad\.yaml:5:3 import\.prise: expected one of kind, price/,
   );
-  expect(() => readTariffFile(file('none.yaml'))).toThrow(/cannot read .*none\.yaml/);
+  expect(() => readTariffFile(file('none.yaml'))).toThrow(
+    /there is no file .*none\.yaml; docs\/tariffs\.md shows/,
+  );
 });

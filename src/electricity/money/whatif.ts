@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { loadConfig } from '#config/load.ts';
 import { LaresError } from '#kernel/errors.ts';
@@ -10,6 +11,12 @@ import { whatIf, type WhatIf } from './whatif.rules.ts';
 
 /** Reads a TARIFF.yaml. Throws ConfigError with every problem and its line, or CONFIG_UNREADABLE. */
 export function readTariffFile(file: string): TariffSettings {
+  // `loadConfig` would send people to `lares init`, which writes another file.
+  if (!existsSync(file))
+    throw new LaresError(
+      'CONFIG_UNREADABLE',
+      `there is no file ${file}; docs/tariffs.md shows how to write one`,
+    );
   const { config } = loadConfig(tariffConfig, { file });
   return { ...config, name: config.name ?? path.basename(file).replace(/\.ya?ml$/i, '') };
 }
