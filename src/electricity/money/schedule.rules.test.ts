@@ -53,6 +53,20 @@ test('failures wait longer each time, at most an hour and a half, and at least a
   expect(minutes(failed(1, 600_000))).toBe(10);
 });
 
+test('the last hour of the day before the clocks change leads to the next day, not over it', () => {
+  for (const [okAt, timeZone] of [
+    [1_679_785_200_000, london],
+    [1_772_942_400_000, 'America/New_York'],
+  ] as const) {
+    const next = nextFetchAt(
+      { okAt, triedAt: okAt, failures: 0, knownUntil: okAt + 158_400_000 },
+      timeZone,
+      0,
+    );
+    expect(next - okAt).toBeLessThan(24 * 3_600_000);
+  }
+});
+
 test('after a success the next fetch is later, within a day and a half', () => {
   const any = fc.integer({ min: utc('2020-01-01'), max: utc('2040-01-01') });
   const zone = fc.constantFrom(london, 'America/New_York', 'Pacific/Apia', 'Asia/Kolkata');

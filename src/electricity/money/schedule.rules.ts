@@ -1,4 +1,4 @@
-import { dayMs, instantsOf, localDate, startOfDate } from './wall.rules.ts';
+import { instantsOf, localDate, startOfDate } from './wall.rules.ts';
 
 const minuteMs = 60_000;
 
@@ -29,13 +29,17 @@ export function nextFetchAt(state: FetchState, timeZone: string, random: number)
   if (okAt === undefined) return 0;
   const published = atHour(okAt, 16, timeZone);
   if (okAt < published) return published + random * 10 * minuteMs;
-  const tomorrow = localDate(okAt + dayMs, timeZone);
+  const tomorrow = dateAfter(okAt, timeZone);
   const evening = wallHour(tomorrow, 20, timeZone);
   const again = okAt + (30 + random * 10) * minuteMs;
   const midnight = startOfDate(tomorrow, timeZone);
   if (knownUntil < evening && again < midnight) return again;
   return wallHour(tomorrow, 16, timeZone) + random * 10 * minuteMs;
 }
+
+/** Thirty hours after its first instant a day of 23, 24 or 25 hours is over and the next one is not. */
+const dateAfter = (at: number, timeZone: string) =>
+  localDate(startOfDate(localDate(at, timeZone), timeZone) + 30 * 60 * minuteMs, timeZone);
 
 const atHour = (at: number, hour: number, timeZone: string) =>
   wallHour(localDate(at, timeZone), hour, timeZone);
