@@ -1,12 +1,6 @@
 import type { Device, Values } from './model.ts';
 import type { Basis } from './view.model.ts';
 
-/** A device and what it says now; `values` is empty while nothing holds. */
-export interface Member {
-  readonly device: Device;
-  readonly values: Values;
-}
-
 export interface Composition {
   readonly basis: Basis;
   /** Ids whose sum is the house. */
