@@ -4,6 +4,7 @@ import { listenAgain } from '#platform/mqtt/again.ts';
 import { listen, type BrokerAddress, type Delivery } from '#platform/mqtt/client.ts';
 import type { BrokerSettings, DriverParts, ElectricityContext } from '../../driver.ts';
 import type { Device, ElectricitySignal } from '../../model.ts';
+import { label } from '../shared/json.codec.ts';
 import {
   parseCloud,
   parseMessage,
@@ -81,7 +82,7 @@ function localLine(settings: GlowConfig, parts: DriverParts, context: Electricit
         .replaceAll(/[^0-9a-z]/g, '')
         .slice(0, 32);
       if (id === '' || (displays.size >= mostDisplays && !displays.has(id))) return;
-      const display = displays.get(id) ?? new Display(id, `${prefix}/${mac.slice(0, 32)}`, context);
+      const display = displays.get(id) ?? new Display(id, `${prefix}/${label(mac, 32) ?? id}`, context);
       displays.set(id, display);
       display.hear(() => {
         const value = parseMessage(payload.toString('utf8'));

@@ -17,6 +17,9 @@ export interface ThingParts {
   readonly send: Send;
 }
 
+// A device that gives its sensors new names in each message must not fill the house with devices.
+const mostParts = 32;
+
 /** One Tasmota that speaks over MQTT: what it is made of becomes known message by message. */
 export class Thing {
   readonly topic: string;
@@ -64,11 +67,11 @@ export class Thing {
   }
 
   measured(parts: readonly Part[]): void {
-    for (const { key } of parts) this.#parts.add(key);
     if (parts.length === 0) return;
+    for (const { key } of parts) if (this.#parts.size < mostParts) this.#parts.add(key);
     this.online = true;
     this.#announce();
-    for (const { key, values } of parts) this.#emit(key, values);
+    for (const { key, values } of parts) if (this.#parts.has(key)) this.#emit(key, values);
   }
 
   /** All relays of the device, or, with `complete` false, some of them: those of one reply. */

@@ -1,3 +1,5 @@
+import { label } from '../shared/json.codec.ts';
+
 /** Topics of Tasmota: a `FullTopic` pattern such as `%prefix%/%topic%/`, then a word such as `SENSOR`. */
 
 export type Prefix = 'tele' | 'stat';
@@ -41,7 +43,7 @@ export function hear(patterns: readonly string[], topic: string): Heard | undefi
     if (!levels.every((level, i) => level.startsWith('%') || level === said[i])) continue;
     const prefix = said[levels.indexOf('%prefix%')];
     const name = said[levels.indexOf('%topic%')] ?? '';
-    if ((prefix !== 'tele' && prefix !== 'stat') || name === '' || name.length > 64) continue;
+    if ((prefix !== 'tele' && prefix !== 'stat') || label(name) !== name) continue;
     const command = levels.map((level, i) => (level === '%prefix%' ? 'cmnd' : said[i])).join('/');
     return { prefix, topic: name, word: said.at(-1) ?? '', command };
   }
