@@ -39,6 +39,7 @@ export interface ElectricityParts {
 }
 
 const minuteMs = 60_000;
+const soonMs = 2_000;
 const hourMs = 3_600_000;
 // A device is asked for what it remembers at most this often; its flash and its patience are small.
 const askAgainMs = 600_000;
@@ -69,6 +70,7 @@ export class Electricity {
   #nobodyHomeSince: number | undefined;
   #hourAt = 0;
   #receiver: PulseDriver | undefined;
+  #writing: NodeJS.Timeout | undefined;
 
   constructor(config: ElectricityConfig, parts: ElectricityParts) {
     const { clock, log, bus, store, timeZone } = parts;
@@ -113,6 +115,7 @@ export class Electricity {
         costToday: (id) => this.spending.costToday(id),
       },
       baseLoadWatts: () => this.insight.baseLoadWatts(),
+      runs: (kind) => settingsOf(kind as DriverKind, this.#config) !== undefined,
     });
     this.insight = new Insight({
       log: log.child('insight'),
@@ -120,7 +123,7 @@ export class Electricity {
       readings: store.readings,
       state: store.state,
       devices: () => this.service.watched(),
-      emit: (event) => void store.journal.append(event),
+      emit: (event) => this.#aside('what happened cannot be written down', store.journal.append(event)),
       timeZone: () => timeZone,
       pricePerKwh: () => this.spending.priceAt(clock.now()),
       houseSeries: `${config.prefix}.house.power_watts`,
@@ -172,7 +175,8 @@ export class Electricity {
       if (this.#running.has(kind) && isDeepStrictEqual(this.#running.get(kind), settings)) continue;
       this.#running.set(kind, settings);
       if (settings !== undefined) this.#run(kind, settings);
-      else if (this.#parts.health.get(componentOf(kind)) !== undefined) void this.#end(kind);
+      else if (this.#parts.health.get(componentOf(kind)) !== undefined)
+        this.#aside(`${componentOf(kind)} did not end well`, this.#end(kind));
     }
   }
 
@@ -180,7 +184,7 @@ export class Electricity {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#parts;
     signal.addEventListener('abort', () => this.#pricing.abort(), { once: true });
-    void this.#prices.run(this.#pricing.signal);
+    this.#aside('prices are not kept up to date', this.#prices.run(this.#pricing.signal));
     // What devices remember may take long to ask; energy is written down meanwhile.
     let healing: Promise<void> | undefined;
     while (!signal.aborted) {
@@ -188,7 +192,11 @@ export class Electricity {
         await this.ledger.flush();
         await this.spending.refresh(clock.now());
         await this.#reflect();
-        healing ??= this.#heal(signal).finally(() => (healing = undefined));
+        healing ??= this.#heal(signal)
+          .catch((error: unknown) =>
+            log.error(`electricity error: gaps are not healed: ${reason(error)}`, { error }),
+          )
+          .finally(() => (healing = undefined));
       } catch (error) {
         log.error(`electricity error: ${reason(error)}`, { error });
       }
@@ -199,6 +207,7 @@ export class Electricity {
 
   /** Writes everything down. The sources must be stopped before. */
   async stop(): Promise<void> {
+    clearTimeout(this.#writing);
     await this.ledger.flush();
     await this.insight.save(this.#parts.clock.now());
     await this.service.stop();
@@ -222,7 +231,7 @@ export class Electricity {
     this.#pricing.abort();
     this.#pricing = new AbortController();
     this.#prices = this.#makePrices();
-    void this.#prices.run(this.#pricing.signal);
+    this.#aside('prices are not kept up to date', this.#prices.run(this.#pricing.signal));
   }
 
   /** What the last minute and hour say about the habits of the house. */
@@ -250,6 +259,13 @@ export class Electricity {
     );
   }
 
+  /** Work that nobody waits for: its failure is a line in the log and ends nothing else. */
+  #aside(what: string, work: Promise<unknown>): void {
+    work.catch((error: unknown) =>
+      this.#parts.log.error(`electricity error: ${what}: ${reason(error)}`, { error }),
+    );
+  }
+
   /** Its place in health goes with it, unless the settings named it again meanwhile. */
   async #end(kind: DriverKind): Promise<void> {
     await this.#parts.supervisor.stop(componentOf(kind));
@@ -258,8 +274,21 @@ export class Electricity {
 
   #take(kind: DriverKind, signal: ElectricitySignal): void {
     this.service.take(kind, signal);
+    if (signal.kind === 'device') this.#writeSoon();
     if (signal.kind === 'measured' && signal.values.unit_price !== undefined)
-      void this.#prices.meterShows(signal.id, signal.at, signal.values);
+      this.#aside(
+        'the price that the meter shows was not taken',
+        this.#prices.meterShows(signal.id, signal.at, signal.values),
+      );
+  }
+
+  /** What a counter showed first is the base of everything after it; a crash must not take it along. */
+  #writeSoon(): void {
+    if (this.#writing !== undefined) return;
+    this.#writing = setTimeout(() => {
+      this.#writing = undefined;
+      void this.ledger.flush();
+    }, soonMs).unref();
   }
 
   /** Asks devices that answer again what they used in the meantime. One after the other, and none for long. */

@@ -124,9 +124,9 @@ export const electricityConfig = z
       .meta({
         title: 'Main meter',
         description:
-          'Name or id of the device that measures the whole house; the pulse meter or smart meter unless set, and without one the sum of circuits or devices',
+          'Name or id of the device that measures the whole house; the pulse meter or smart meter unless set, and without one everything that measures. circuits: the measured circuits are the whole board, and plugs behind them are not counted again',
         reload: 'live',
-        examples: ['Shelly Pro 3EM'],
+        examples: ['Shelly Pro 3EM', 'circuits'],
       }),
     max_power_kw: z.number().min(1).max(1000).default(50).meta({
       title: 'Highest power',

@@ -18,12 +18,21 @@ test('the meter is the house, and everything else explains it', () => {
   expect(compose([...sockets, strip, meter, gas])).toEqual({
     basis: 'meter',
     parts: ['m'],
-    explaining: ['s1', 's2', 'strip'],
+    explaining: [[], ['s1', 's2', 'strip']],
   });
 });
 
-test('without a meter the circuits are the house, and plugs behind them are not counted twice', () => {
-  expect(compose([strip, circuit])).toEqual({ basis: 'circuits', parts: ['c1'], explaining: ['c1'] });
+test('one measured circuit is not the whole house, unless the settings say that the circuits are', () => {
+  expect(compose([strip, circuit])).toEqual({
+    basis: 'devices',
+    parts: ['c1', 'strip'],
+    explaining: [['c1'], ['strip']],
+  });
+  expect(compose([strip, circuit], 'circuits')).toEqual({
+    basis: 'circuits',
+    parts: ['c1'],
+    explaining: [['c1'], ['strip']],
+  });
 });
 
 test('without meter and circuits the devices are, and a socket inside a measuring strip is not counted twice', () => {
@@ -33,18 +42,22 @@ test('without meter and circuits the devices are, and a socket inside a measurin
 });
 
 test('a gas meter is never electricity', () => {
-  expect(compose([gas])).toEqual({ basis: 'none', parts: [], explaining: [] });
+  expect(compose([gas])).toEqual({ basis: 'none', parts: [], explaining: [[], []] });
 });
 
 test('the settings may name any device as the main meter', () => {
   const em = device('em', 'shelly');
-  expect(compose([em, strip], 'em')).toEqual({ basis: 'meter', parts: ['em'], explaining: ['strip'] });
+  expect(compose([em, strip], 'em')).toEqual({ basis: 'meter', parts: ['em'], explaining: [[], ['strip']] });
 });
 
 test('a clamp at the supply that the settings name is no load, and the meter where there is no other', () => {
   const clamp = device('clamp', 'shelly', { wholeHouse: true });
-  expect(compose([clamp, strip, meter])).toEqual({ basis: 'meter', parts: ['m'], explaining: ['strip'] });
-  expect(compose([clamp, strip])).toEqual({ basis: 'meter', parts: ['clamp'], explaining: ['strip'] });
+  expect(compose([clamp, strip, meter])).toEqual({
+    basis: 'meter',
+    parts: ['m'],
+    explaining: [[], ['strip']],
+  });
+  expect(compose([clamp, strip])).toEqual({ basis: 'meter', parts: ['clamp'], explaining: [[], ['strip']] });
 });
 
 test('a sum that must be whole is unknown when a part is; another one leaves it out', () => {

@@ -5,8 +5,8 @@ export interface Composition {
   readonly basis: Basis;
   /** Ids whose sum is the house. */
   readonly parts: readonly string[];
-  /** Ids whose sum explains the house: circuits where there are any, else every other device. */
-  readonly explaining: readonly string[];
+  /** Circuits, and the other devices: either may lie behind the other, so the larger sum is what explains the house. */
+  readonly explaining: readonly (readonly string[])[];
 }
 
 const meterSources = ['meter', 'glow'];
@@ -16,10 +16,13 @@ export function isSupply({ source, wholeHouse, medium }: Device): boolean {
   return medium !== 'gas' && (wholeHouse === true || meterSources.includes(source));
 }
 
+/** What `main_meter` says when the circuits together are the house. */
+export const allCircuits = 'circuits';
+
 /**
- * What makes up the house: the meter of the supply; without one the circuits; without those every device that
- * measures. `mainMeter` is the id that the settings name. Parts of a device that measures itself are not counted
- * again, and neither is gas.
+ * What makes up the house: the meter of the supply; without one everything that measures, or only the circuits where
+ * the settings say that these are the whole board. `mainMeter` is the id that the settings name, or `circuits`. Parts
+ * of a device that measures itself are not counted again, and neither is gas.
  */
 export function compose(devices: readonly Device[], mainMeter?: string): Composition {
   const electric = devices.filter((d) => d.medium !== 'gas');
@@ -28,11 +31,14 @@ export function compose(devices: readonly Device[], mainMeter?: string): Composi
   const first = meterSources.flatMap((source) => supplies.find((d) => d.source === source) ?? [])[0];
   const meter = (mainMeter === undefined ? undefined : byId.get(mainMeter)) ?? first ?? supplies[0];
   const others = electric.filter((d) => d !== meter && !isSupply(d) && !isInside(d, byId));
-  const circuits = others.filter((d) => d.source === 'circuit');
-  const explaining = (circuits.length > 0 ? circuits : others).map((d) => d.id);
+  const circuits = others.filter((d) => d.source === 'circuit').map((d) => d.id);
+  const loads = others.filter((d) => d.source !== 'circuit').map((d) => d.id);
+  const explaining = [circuits, loads];
+  if (mainMeter === allCircuits && circuits.length > 0)
+    return { basis: 'circuits', parts: circuits, explaining };
   if (meter !== undefined) return { basis: 'meter', parts: [meter.id], explaining };
-  if (explaining.length === 0) return { basis: 'none', parts: [], explaining };
-  return { basis: circuits.length > 0 ? 'circuits' : 'devices', parts: explaining, explaining };
+  const parts = [...circuits, ...loads];
+  return { basis: parts.length === 0 ? 'none' : 'devices', parts, explaining };
 }
 
 /** Whether a device above it is in the list, and so counts what it draws. */

@@ -1,6 +1,6 @@
 import { reason } from '#kernel/errors.ts';
 import type { ElectricityConfig } from './config.ts';
-import { compose, type Composition } from './household.rules.ts';
+import { allCircuits, compose, isSupply, type Composition } from './household.rules.ts';
 import type { Announcement, Device } from './model.ts';
 import { assignPath, type Names } from './naming.rules.ts';
 import { overridden } from './override.rules.ts';
@@ -11,6 +11,8 @@ import { findTwins, type Twins } from './twins.rules.ts';
 export interface KeptDevice {
   readonly device: Device;
   readonly lastSeen: number;
+  /** Name of its driver. */
+  readonly kind?: string | undefined;
 }
 
 /** Where names and devices are kept in the state store. */
@@ -20,6 +22,10 @@ const forgetAfterMs = 90 * 86_400_000;
 /** How often it is looked which of two things that are the same is gone, ms. */
 const lookAgainMs = 60_000;
 const keptModels = 8;
+/** More than any home has; what is not heard for `forgetAfterMs` is let go at the next start. */
+const mostDevices = 2_000;
+/** A supply meter that was silent for this long is no longer the house, ms. */
+const supplyGoneMs = 86_400_000;
 
 /** Which devices there are, what they are called, and which of them make up the house. */
 export class KnownDevices {
@@ -34,6 +40,8 @@ export class KnownDevices {
   #twins: Twins = { hidden: new Set(), replaced: new Set() };
   #lookedAt = -Infinity;
   #saving: Promise<void> = Promise.resolve();
+  #queued: Promise<void> | undefined;
+  #full = false;
 
   constructor(config: ElectricityConfig, parts: ElectricityParts, changed: () => void) {
     this.#config = config;
@@ -47,35 +55,44 @@ export class KnownDevices {
     this.#names = (await state.get<Names>(namesKey)) ?? {};
     const kept = (await state.get<readonly KeptDevice[]>(devicesKey)) ?? [];
     const now = this.#parts.clock.now();
-    for (const { device, lastSeen } of kept) {
+    for (const { device, lastSeen, kind } of kept) {
       if (now - lastSeen > forgetAfterMs) continue;
-      this.#devices.set(device.id, newKnown({ device }, this.#names[device.id]?.path ?? device.id, lastSeen));
+      const path = this.#names[device.id]?.path ?? device.id;
+      this.#devices.set(device.id, newKnown({ device }, path, lastSeen, kind));
       this.#isAnotherModel(device);
     }
     this.#compose();
   }
 
   /** Resolves when names and devices are written down; a failure is told and tried again at the next change. */
-  async save(): Promise<void> {
+  save(): Promise<void> {
+    // Many devices appear at once; what waits to be written takes them all along.
+    this.#queued ??= this.#saving.then(async () => {
+      this.#queued = undefined;
+      await this.#write();
+    });
+    this.#saving = this.#queued;
+    return this.#queued;
+  }
+
+  async #write(): Promise<void> {
     const { state } = this.#parts.store;
-    const kept = [...this.#devices.values()].map(({ announcement, lastSeen }): KeptDevice => ({
+    const kept = [...this.#devices.values()].map(({ announcement, lastSeen, kind }): KeptDevice => ({
       device: announcement.device,
       lastSeen,
+      kind,
     }));
-    this.#saving = this.#saving.then(async () => {
-      try {
-        await state.set(namesKey, this.#names);
-        await state.set(devicesKey, kept);
-      } catch (error) {
-        this.#parts.log.warn(`store error: the names of devices wait to be written: ${reason(error)}`);
-      }
-    });
-    await this.#saving;
+    try {
+      await state.set(namesKey, this.#names);
+      await state.set(devicesKey, kept);
+    } catch (error) {
+      this.#parts.log.warn(`store error: the names of devices wait to be written: ${reason(error)}`);
+    }
   }
 
   configure(config: ElectricityConfig): void {
     this.#config = config;
-    for (const known of this.#devices.values()) this.announced(known.announcement);
+    for (const known of this.#devices.values()) this.announced(known.announcement, known.kind);
     this.#compose();
   }
 
@@ -114,7 +131,8 @@ export class KnownDevices {
     if (this.#twins.replaced.has(known.announcement.device.id)) this.#compose();
   }
 
-  announced(announcement: Announcement): void {
+  announced(announcement: Announcement, kind?: string): void {
+    if (this.#isOneTooMany(announcement.device.id)) return;
     const now = this.#parts.clock.now();
     const { id } = announcement.device;
     const before = this.#devices.get(id);
@@ -123,8 +141,9 @@ export class KnownDevices {
       this.#parts.ledger.replaced(id);
     }
     // Kept in any case, so that it is there at once when it is no longer ignored or hidden.
-    const known = before ?? newKnown(announcement, this.#names[id]?.path ?? id, now);
+    const known = before ?? newKnown(announcement, this.#names[id]?.path ?? id, now, kind);
     known.announcement = announcement;
+    known.kind = kind ?? known.kind;
     this.#devices.set(id, known);
     this.#compose();
     const device = this.#seen(announcement.device);
@@ -132,6 +151,17 @@ export class KnownDevices {
     this.#name(known, device, before === undefined || this.#names[id] === undefined, now);
     void this.save();
     this.#changed();
+  }
+
+  /** Whoever can send a message could invent devices without end. */
+  #isOneTooMany(id: string): boolean {
+    if (this.#devices.size < mostDevices || this.#devices.has(id)) return false;
+    if (!this.#full)
+      this.#parts.log.warn(
+        `${mostDevices} devices are known; ${id.slice(0, 80)} and further ones are left out until some are gone`,
+      );
+    this.#full = true;
+    return true;
   }
 
   /** Gives a device its path, and tells of it when it is new. */
@@ -181,8 +211,15 @@ export class KnownDevices {
 
   #mainMeter(devices: readonly Device[]): string | undefined {
     const wanted = this.#config.main_meter?.toLowerCase();
-    if (wanted === undefined) return undefined;
+    if (wanted === undefined || wanted === allCircuits) return wanted;
     return devices.find((d) => d.id.toLowerCase() === wanted || d.name.toLowerCase() === wanted)?.id;
+  }
+
+  /** A source that the settings no longer have, and a meter that was taken away, must not blank the house. */
+  #counts({ kind, lastSeen, announcement }: Known, now: number): boolean {
+    if (kind !== undefined && this.#parts.runs?.(kind) === false) return false;
+    const device = overridden(announcement.device, this.#config.devices);
+    return device === undefined || !isSupply(device) || now - lastSeen <= supplyGoneMs;
   }
 
   /** Things that are gone make place for what stands in for them, without anybody telling. */
@@ -201,8 +238,10 @@ export class KnownDevices {
       .filter(({ announcement }) => overridden(announcement.device, this.#config.devices) !== undefined)
       .map(({ announcement, lastSeen }) => ({ device: announcement.device, lastSeen }));
     this.#twins = findTwins(wanted, now);
-    const devices = [...this.#devices.values()].flatMap(({ announcement }) =>
-      this.#twins.replaced.has(announcement.device.id) ? [] : (this.#seen(announcement.device) ?? []),
+    const devices = [...this.#devices.values()].flatMap((known) =>
+      this.#twins.replaced.has(known.announcement.device.id) || !this.#counts(known, now)
+        ? []
+        : (this.#seen(known.announcement.device) ?? []),
     );
     this.#composition = compose(devices, this.#mainMeter(devices));
     this.#parts.ledger.houseOf(this.#composition.parts);
@@ -217,6 +256,11 @@ export class KnownDevices {
   }
 }
 
-function newKnown(announcement: Announcement, path: string, lastSeen: number): Known {
-  return { announcement, path, values: {}, measuredAt: undefined, problem: undefined, lastSeen };
+function newKnown(
+  announcement: Announcement,
+  path: string,
+  lastSeen: number,
+  kind: string | undefined,
+): Known {
+  return { announcement, path, values: {}, measuredAt: undefined, problem: undefined, lastSeen, kind };
 }

@@ -51,7 +51,9 @@ function houseView(
 ): HouseView {
   const values = new Map(devices.map((d) => [d.device.id, d.values]));
   const powerWatts = sumOfPower(parts, values, basis === 'meter');
-  const explained = sumOfPower(explaining, values, false);
+  // A plug may hang behind a measured circuit; the larger of both sums counts neither twice.
+  const sums = explaining.flatMap((ids) => sumOfPower(ids, values, false) ?? []);
+  const explained = sums.length === 0 ? undefined : Math.max(...sums);
   const known = basis === 'meter' && powerWatts !== undefined && explained !== undefined;
   return {
     basis,

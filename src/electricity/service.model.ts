@@ -32,6 +32,8 @@ export interface ElectricityParts {
   readonly ledger: EnergyLedger;
   readonly money: Money;
   readonly baseLoadWatts: () => number | undefined;
+  /** Whether a source runs: what a source measured that the settings no longer have is no part of the house. */
+  readonly runs?: (kind: string) => boolean;
 }
 
 /** What the house knows of one device. */
@@ -43,6 +45,8 @@ export interface Known {
   measuredAt: number | undefined;
   problem: string | undefined;
   lastSeen: number;
+  /** Name of its driver; undefined for what was kept by an earlier version. */
+  kind: string | undefined;
 }
 
 /** A known device as the settings want it seen. */

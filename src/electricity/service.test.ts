@@ -23,6 +23,7 @@ afterEach(async () => {
 async function house(
   settings: object = {},
   dataDir = mkdtempSync(path.join(tmpdir(), 'lares-electricity-')),
+  runs: (kind: string) => boolean = () => true,
 ) {
   const clock = new ManualClock(start);
   const lines: string[] = [];
@@ -47,6 +48,7 @@ async function house(
     ledger,
     money,
     baseLoadWatts: () => undefined,
+    runs,
   });
   await service.start();
   const close = async () => {
@@ -209,6 +211,48 @@ test('a device with control: false is refused, and the refusal is kept', async (
   expect(asked).toBe(0);
   expect((await events('electricity.switch-refused')).map((e) => e.cause)).toEqual(['mqtt']);
 });
+
+test('a meter that was taken away does not blank the house for ever', async () => {
+  const { announce, say, service, clock } = await house();
+  announce(meter);
+  announce(lamp);
+  say(meter.id, { power_watts: 500 });
+  say(lamp.id, { power_watts: 40 });
+  await clock.advance(3_600_000);
+  say(lamp.id, { power_watts: 40 });
+  expect(service.view().house).toMatchObject({ basis: 'meter', powerWatts: undefined });
+  await clock.advance(24 * 3_600_000);
+  say(lamp.id, { power_watts: 40 });
+  expect(service.view().house).toMatchObject({ basis: 'devices', powerWatts: 40 });
+  say(meter.id, { power_watts: 500 });
+  await clock.advance(61_000);
+  say(meter.id, { power_watts: 500 });
+  expect(service.view().house).toMatchObject({ basis: 'meter', powerWatts: 500 });
+});
+
+test('a meter whose source left the settings is no longer the house', async () => {
+  const running = new Set(['kasa', 'pulse']);
+  const { announce, say, service } = await house({}, undefined, (kind) => running.has(kind));
+  service.take('pulse', { kind: 'device', device: meter });
+  announce(lamp);
+  say(meter.id, { power_watts: 500 });
+  say(lamp.id, { power_watts: 40 });
+  expect(service.view().house.basis).toBe('meter');
+  running.delete('pulse');
+  service.configure(electricityConfig.parse({}));
+  expect(service.view().house).toMatchObject({ basis: 'devices', powerWatts: 40 });
+});
+
+test('devices without end are left out, with one warning, and what is known goes on', async () => {
+  const { announce, say, lines, device, service } = await house();
+  announce(lamp);
+  for (let i = 0; i < 2_050; i += 1)
+    announce({ id: `tasmota:${i}`, source: 'tasmota', name: `Invented ${i}` });
+  say(lamp.id, { power_watts: 40 });
+  expect(service.view().devices).toHaveLength(2_000);
+  expect(device('kasa.living_room_lamp').values).toEqual({ power_watts: 40 });
+  expect(lines.filter((l) => l.includes('2000 devices are known'))).toHaveLength(1);
+}, 60_000);
 
 test('a name that is no device lists those there are, and one that is two asks which', async () => {
   const { announce, service } = await house();

@@ -62,7 +62,7 @@ export class ElectricityService {
 
   /** Takes what a driver says. `kind` is the name of the driver, for the log. Never throws. */
   take(kind: string, signal: ElectricitySignal): void {
-    if (signal.kind === 'device') this.#known.announced(signal);
+    if (signal.kind === 'device') this.#known.announced(signal, kind);
     else if (signal.kind === 'measured') this.#measured(signal.id, signal.at, signal.values);
     else if (signal.kind === 'trouble') this.#troubled(kind, signal.id, signal.address, signal.error);
     else if (this.#shows(signal.id))

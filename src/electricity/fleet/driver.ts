@@ -1,4 +1,4 @@
-import { defineDriver, type Driver, type Schema, type Traits } from '#kernel/driver.ts';
+import { defineDriver, type Driver, type Schema } from '#kernel/driver.ts';
 import { reason } from '#kernel/errors.ts';
 import type { DriverParts, ElectricityContext, PollConfig, Protocol, Target } from '../driver.ts';
 import type { ElectricitySignal } from '../model.ts';
@@ -18,7 +18,6 @@ export interface PolledDriver<Kind extends string, Config extends PollConfig, T 
   readonly title: string;
   readonly config: Schema<Config>;
   readonly example: unknown;
-  readonly needs?: Traits['needs'];
   readonly protocol: Protocol<Config, T>;
 }
 
@@ -30,13 +29,13 @@ export function polledDriver<const Kind extends string, Config extends PollConfi
   driver: PolledDriver<Kind, Config, T>,
   parts: Pick<DriverParts, 'whereIs'> = {},
 ): Driver<Kind, Config, ElectricitySignal> {
-  const { kind, title, config, example, needs = ['network'] } = driver;
+  const { kind, title, config, example } = driver;
   return defineDriver({
     kind,
     title,
     config,
     example,
-    traits: { cadence: { everyMs: 30_000 }, needs },
+    traits: { cadence: { everyMs: 30_000 }, needs: ['network'] },
     run: (settings, context) => new Fleet(driver.protocol, settings, context, parts).run(),
   });
 }
