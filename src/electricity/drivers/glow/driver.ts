@@ -158,9 +158,12 @@ class Display {
     const { clock, emit, alive } = this.#context;
     const { medium, values, supplier } = message;
     const now = clock.now();
+    const known = this.#told.get(medium);
+    const { age, at } = judge(message, retained, known?.at, now);
+    // What a broker keeps of a display that is gone must not become a device, let alone the meter of the house.
+    if (age === 'old' && retained && known === undefined) return alive(`${medium} of the past`);
     this.#announce(medium, supplier);
     const told = this.#told.get(medium)!;
-    const { age, at } = judge(message, retained, told.at, now);
     if (age === 'old' && !retained)
       this.#trouble(
         medium,
