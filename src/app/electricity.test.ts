@@ -48,7 +48,7 @@ async function house(settings: object, fleeting = false) {
   await electricity.start();
   cleanups.push(() => supervisor.stopAll());
   const take = (signal: ElectricitySignal) => electricity.service.take('toy', signal);
-  return { electricity, clock, health, lines, take };
+  return { electricity, clock, health, lines, take, store };
 }
 
 test('a device that takes its time to remember holds up neither the energy nor the money of the others', async () => {
@@ -92,4 +92,18 @@ test('a section that is removed and added again at once keeps its place in healt
   electricity.configure(electricityConfig.parse({ kasa: { timeout_seconds: 1 } }));
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(health.get('electricity.kasa')?.state).toMatch(/ok|starting/);
+});
+
+test('a database that fails costs lines in the log, and nothing that nobody waits for ends the process', async () => {
+  const tariff = { currency: 'GBP', import: { kind: 'meter' } };
+  const { electricity, clock, lines, store } = await house({ tariff, kasa: {} });
+  await store.close();
+  const stop = new AbortController();
+  const ended = electricity.run(stop.signal);
+  cleanups.push(() => (stop.abort(), ended));
+  electricity.configure(electricityConfig.parse({ tariff: { ...tariff, currency: 'EUR' } }));
+  await expect
+    .poll(() => lines.some((line) => line.includes('the price that the meter showed last cannot be read')))
+    .toBe(true);
+  await clock.advance(60_000);
 });

@@ -1,3 +1,4 @@
+import { reason } from '#kernel/errors.ts';
 import type { Values } from '../model.ts';
 import { priceUnits, type HalfHourly, type PriceSettings, type TariffSettings } from './config.ts';
 import { Feed, type FeedParts, type FeedSource, type FeedStatus } from './feed.ts';
@@ -109,7 +110,9 @@ export class Prices {
 
   /** Keeps everything up to date until the signal aborts. A source that fails delays no other and throws nothing. */
   async run(signal: AbortSignal): Promise<void> {
-    await this.#remember();
+    await this.#remember().catch((error: unknown) =>
+      this.#parts.log.warn(`the price that the meter showed last cannot be read: ${reason(error)}`),
+    );
     await Promise.all(
       this.#all().map(async (feed) => {
         // A file that cannot be read is reported by `run`, which tries again.

@@ -172,7 +172,8 @@ export async function startBroker(
   aedes.on('subscribe', () => {
     void internals(aedes)
       .persistence.countOffline()
-      .then(({ clientsCount }) => (sessions = clientsCount));
+      .then(({ clientsCount }) => (sessions = clientsCount))
+      .catch((error: unknown) => log.debug(`mqtt broker: its sessions cannot be counted: ${reason(error)}`));
   });
 
   const sockets = new Set<Socket>();

@@ -112,6 +112,14 @@ describe.skipIf(mosquittoProgram === undefined)('with Mosquitto (Debian package 
     expect(watch.heard).toEqual(['house/state offline']);
   });
 
+  test('a mistake in what is done once connected ends the run, not the process', async () => {
+    const onConnected = () => {
+      throw new TypeError('planted');
+    };
+    const { signal } = new AbortController();
+    await expect(listen(alex, [], () => {}, { signal, onConnected })).rejects.toThrow('planted');
+  });
+
   test('a wrong password is a refusal, without the password', async () => {
     const wrong = await listener({ ...alex, password: 'pw-of-somebody-else' }, ['house/#']).ended;
     expect(wrong).toMatchObject({

@@ -99,7 +99,9 @@ export async function listen(
     }
   });
   client.on('connect', () => {
-    subscribe(client, topics, place).then(() => options.onConnected?.(session(client, place)), end);
+    subscribe(client, topics, place)
+      .then(() => options.onConnected?.(session(client, place)))
+      .catch(end);
   });
   await over.promise;
   signal.removeEventListener('abort', abort);

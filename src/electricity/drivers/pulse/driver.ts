@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Driver } from '#kernel/driver.ts';
-import { LaresError } from '#kernel/errors.ts';
+import { LaresError, reason } from '#kernel/errors.ts';
 import { complainer } from '#platform/complain.ts';
 import { listenAgain } from '#platform/mqtt/again.ts';
 import type { DriverParts, ElectricityContext } from '../../driver.ts';
@@ -59,7 +59,12 @@ export function makePulseDriver(parts: DriverParts): PulseDriver {
           return outcomes;
         },
       });
-      if (settings.http !== undefined) server = await serve(settings.http, handler);
+      // Not the one above: complaints about strangers must not hide a mistake of ours.
+      const mistake = complainer(log, clock);
+      if (settings.http !== undefined)
+        server = await serve(settings.http, handler, (error) =>
+          mistake(`pulse error: a message could not be taken: ${reason(error)}`),
+        );
       ingest = handler;
       try {
         await Promise.all([tell(hub, context), listenAlways(settings, parts, hub, context)]);

@@ -10,10 +10,14 @@ export interface IngressServer {
   close(): Promise<void>;
 }
 
-/** Serves one handler and nothing else. Throws UNREACHABLE when the port is taken, PERMISSION_MISSING, CONFIG_INVALID. */
+/**
+ * Serves one handler and nothing else; what it throws is told to `broke` and answered with 500.
+ * Throws UNREACHABLE when the port is taken, PERMISSION_MISSING, CONFIG_INVALID.
+ */
 export async function serve(
   { host, port }: { host: string; port: number },
   ingest: (request: IngressRequest) => IngressReply,
+  broke: (error: unknown) => void,
 ): Promise<IngressServer> {
   const server = createServer(
     {
@@ -22,7 +26,17 @@ export async function serve(
       connectionsCheckingInterval: 1_000,
       keepAliveTimeout: 30_000,
     },
-    (request, response) => void answer(request, response, ingest),
+    (request, response) => {
+      answer(request, response, ingest).catch((error: unknown) => {
+        broke(error);
+        // A reply that has begun cannot be taken back.
+        if (response.headersSent) return void response.destroy();
+        response.writeHead(500, { 'content-type': 'application/json; charset=utf-8', connection: 'close' });
+        response.end(
+          JSON.stringify({ code: 'INTERNAL', message: 'this message could not be taken; see the log' }),
+        );
+      });
+    },
   );
   server.maxConnections = mostConnections;
   await new Promise<void>((resolve, reject) => {

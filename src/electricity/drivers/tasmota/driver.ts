@@ -39,12 +39,11 @@ export function makeTasmotaDriver(
         );
       const house = new TasmotaHouse(settings, context);
       const topics = [...settings.full_topics.flatMap(filters), `${settings.discovery_topic}/+/config`];
-      const asking = house.askAround();
-      await listen(parts.broker, topics, (...message) => house.hear(...message), {
+      const listening = listen(parts.broker, topics, (...message) => house.hear(...message), {
         signal: context.signal,
         onConnected: (session) => house.connected(session),
-      }).finally(() => house.disconnected());
-      await asking;
+      });
+      await Promise.all([house.askAround(), listening.finally(() => house.disconnected())]);
     },
   });
 }
