@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import type { EnvBindings } from '#config/load.ts';
 import { wifiConfig } from '#devices/config.ts';
-import { electricityConfig } from '#electricity/config.ts';
+import { electricityConfig, type ElectricityConfig } from '#electricity/config.ts';
+import { topicRoutes } from '#electricity/drivers/pulse/mqtt.codec.ts';
 import { httpConfig } from '#http/config.ts';
 import { graphiteConfig, metricsConfig } from '#metrics/config.ts';
 import { mqttConfig } from '#metrics/sinks/mqtt/config.ts';
@@ -11,21 +12,52 @@ import { homeassistantConfig } from '#platform/homeassistant/config.ts';
 import { presenceConfig } from '#presence/config.ts';
 import { storeConfig } from '#store/config.ts';
 
+/** Sources that listen to the broker of the house: whether these settings want it, and whether one of their own will do. */
+const listeners: readonly {
+  readonly kind: 'glow' | 'tasmota' | 'pulse';
+  readonly wants: (electricity: ElectricityConfig) => boolean;
+  readonly own?: string;
+}[] = [
+  { kind: 'tasmota', wants: ({ tasmota }) => tasmota !== undefined },
+  {
+    kind: 'glow',
+    wants: ({ glow }) => glow?.local === true && glow.broker === undefined,
+    own: 'electricity.glow.broker',
+  },
+  {
+    kind: 'pulse',
+    wants: ({ pulse }) =>
+      pulse !== undefined && pulse.mqtt?.broker === undefined && topicRoutes(pulse).size > 0,
+    own: 'electricity.pulse.mqtt.broker',
+  },
+];
+
 /** The whole settings tree: each area's own schema under its own key. Absent optional sections are switched off. */
-export const houseConfig = z.strictObject({
-  home: homeConfig,
-  log: logConfig,
-  http: httpConfig,
-  store: storeConfig,
-  wifi: wifiConfig.optional(),
-  homeassistant: homeassistantConfig.optional(),
-  presence: presenceConfig,
-  electricity: electricityConfig.prefault({}),
-  metrics: metricsConfig.prefault({}),
-  graphite: graphiteConfig.optional(),
-  mqtt: mqttConfig.optional(),
-  broker: brokerConfig.optional(),
-});
+export const houseConfig = z
+  .strictObject({
+    home: homeConfig,
+    log: logConfig,
+    http: httpConfig,
+    store: storeConfig,
+    wifi: wifiConfig.optional(),
+    homeassistant: homeassistantConfig.optional(),
+    presence: presenceConfig,
+    electricity: electricityConfig.prefault({}),
+    metrics: metricsConfig.prefault({}),
+    graphite: graphiteConfig.optional(),
+    mqtt: mqttConfig.optional(),
+    broker: brokerConfig.optional(),
+  })
+  .superRefine(({ electricity, mqtt, broker }, context) => {
+    if (mqtt !== undefined || broker !== undefined) return;
+    for (const { kind, wants, own } of listeners)
+      if (wants(electricity))
+        context.addIssue({
+          code: 'custom',
+          path: ['electricity', kind],
+          message: `needs an MQTT broker: set up the section mqtt, the section broker${own === undefined ? '' : `, or ${own}`}`,
+        });
+  });
 
 export type HouseConfig = z.infer<typeof houseConfig>;
 

@@ -21,6 +21,26 @@ test.each(Object.keys(drivers))(
   },
 );
 
+test('one device has one entry', () => {
+  const devices = [
+    { device: 'Plug 3', name: 'Lamp' },
+    { device: 'Plug 4' },
+    { device: 'Plug 3', circuit: 'attic' },
+  ];
+  const said = electricityConfig.safeParse({ main_meter: 'Plug 3', devices }).error?.issues;
+  expect(said?.map((i) => [i.path, i.message])).toEqual([
+    [['devices', 2, 'device'], 'is the same as in entry 1 of this list; leave one of them out'],
+  ]);
+});
+
+test.each(['kasa', 'shelly', 'tuya', 'tasmota_http'] as const)(
+  'networks of %s that are too wide are refused like those of the house',
+  (kind) => {
+    const said = electricityConfig.safeParse({ [kind]: { networks: ['10.0.0.0/15'] } }).error?.issues;
+    expect(said?.map((i) => i.path)).toEqual([[kind, 'networks', 0]]);
+  },
+);
+
 test('a network that is too wide to be searched is refused before anything runs', () => {
   const said = (network: string) =>
     electricityConfig.safeParse({ networks: [network] }).error?.issues.map((i) => [i.path, i.message]);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { widestPrefix } from '#devices/lan/codec/ipv4.ts';
+import { searchableNetwork } from './driver.ts';
 import { drivers, type DriverKind } from './drivers/index.ts';
+import { noneTwice } from './drivers/shared/host.rules.ts';
 import { defaultPrefix } from './metrics.ts';
 import { tariffConfig } from './money/config.ts';
 
@@ -94,11 +95,7 @@ export const electricityConfig = z
       .default(defaultPrefix)
       .meta({ title: 'Metric prefix', description: 'Start of every electricity series', reload: 'restart' }),
     networks: z
-      .array(
-        z.cidrv4().refine((cidr) => Number(cidr.split('/')[1]) >= widestPrefix, {
-          message: `expected a network that can be asked address by address, /${widestPrefix} or smaller`,
-        }),
-      )
+      .array(searchableNetwork)
       .default([])
       .meta({
         title: 'Networks',
@@ -143,6 +140,7 @@ export const electricityConfig = z
     }),
     devices: z
       .array(deviceSettings)
+      .superRefine(noneTwice({ device: (d) => d.device.trim() }))
       .default([])
       .meta({ title: 'Devices', description: 'Names, circuits and what may be switched', reload: 'live' }),
     tariff: tariffConfig.optional(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { widestPrefix } from '#devices/lan/codec/ipv4.ts';
 import type { Context } from '#kernel/driver.ts';
 import type { LaresError } from '#kernel/errors.ts';
 import type { StateStore } from '#store/model.ts';
@@ -118,10 +119,15 @@ export const targetSettings = {
   }),
 };
 
+/** A network in CIDR notation, small enough to be asked address by address. */
+export const searchableNetwork = z.cidrv4().refine((cidr) => Number(cidr.split('/')[1]) >= widestPrefix, {
+  error: `expected a network that can be asked address by address, /${widestPrefix} or smaller`,
+});
+
 /** Networks in CIDR notation that a driver with discovery may search; none unless named. */
 export const networkSettings = {
   networks: z
-    .array(z.cidrv4())
+    .array(searchableNetwork)
     .default([])
     .meta({
       title: 'Networks',

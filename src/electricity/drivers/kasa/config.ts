@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { networkSettings, pollSettings, targetSettings } from '../../driver.ts';
+import { hostSetting, noneTwice } from '../shared/host.rules.ts';
 import { macDigits } from './iot.codec.ts';
 
 const loginSettings = {
@@ -27,17 +28,12 @@ const port = z.int().min(1).max(65_535);
 
 const device = z
   .strictObject({
-    host: z
-      .string()
-      .min(1)
-      .max(253)
-      .optional()
-      .meta({
-        title: 'Address',
-        description: 'IP address or host name; without it the device is looked for in the networks by its id',
-        reload: 'live',
-        examples: ['192.0.2.7'],
-      }),
+    host: hostSetting.optional().meta({
+      title: 'Address',
+      description: 'IP address or host name; without it the device is looked for in the networks by its id',
+      reload: 'live',
+      examples: ['192.0.2.7'],
+    }),
     id: z
       .string()
       .refine((id) => macDigits(id) !== undefined, {
@@ -64,11 +60,15 @@ export const config = z
     ...pollSettings,
     ...networkSettings,
     ...loginSettings,
-    devices: z.array(device).default([]).meta({
-      title: 'Devices',
-      description: 'Devices with an address or a name of their own; others are found in the networks',
-      reload: 'live',
-    }),
+    devices: z
+      .array(device)
+      .superRefine(noneTwice({ host: (d) => d.host, id: (d) => macDigits(d.id) }))
+      .default([])
+      .meta({
+        title: 'Devices',
+        description: 'Devices with an address or a name of their own; others are found in the networks',
+        reload: 'live',
+      }),
     ports: z
       .strictObject({
         local: port.default(9_999).meta({

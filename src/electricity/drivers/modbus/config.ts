@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { pollSettings, targetSettings } from '../../driver.ts';
+import { hostSetting, noneTwice } from '../shared/host.rules.ts';
 import { templateProblem } from './templates.ts';
 
 const phaseCircuit = z
@@ -123,17 +124,12 @@ const busSettings = z
         reload: 'live',
         examples: ['Distribution board'],
       }),
-    host: z
-      .string()
-      .min(1)
-      .max(253)
-      .optional()
-      .meta({
-        title: 'Host',
-        description: 'Address of the meter or of the gateway that leads to the bus',
-        reload: 'live',
-        examples: ['192.0.2.7'],
-      }),
+    host: hostSetting.optional().meta({
+      title: 'Host',
+      description: 'Address of the meter or of the gateway that leads to the bus',
+      reload: 'live',
+      examples: ['192.0.2.7'],
+    }),
     port: z.number().int().min(1).max(65_535).default(502).meta({
       title: 'Port',
       description: 'TCP port of the gateway',
@@ -181,11 +177,21 @@ export type BusSettings = z.infer<typeof busSettings>;
 export const config = z
   .strictObject({
     ...pollSettings,
-    buses: z.array(busSettings).default([]).meta({
-      title: 'Buses',
-      description: 'Meters and gateways that speak Modbus',
-      reload: 'live',
-    }),
+    buses: z
+      .array(busSettings)
+      .superRefine(
+        noneTwice({
+          name: (bus) => bus.name,
+          host: ({ host, port }) => (host === undefined ? undefined : `${host} ${port}`),
+          serial: (bus) => bus.serial?.path,
+        }),
+      )
+      .default([])
+      .meta({
+        title: 'Buses',
+        description: 'Meters and gateways that speak Modbus',
+        reload: 'live',
+      }),
   })
   .meta({
     title: 'DIN-rail circuits over Modbus',

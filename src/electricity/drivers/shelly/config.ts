@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { networkSettings, pollSettings, targetSettings } from '../../driver.ts';
+import { hostAndPortSetting, noneTwice } from '../shared/host.rules.ts';
 import { macOf } from '../shared/json.codec.ts';
 
 const password = z.string().min(1).max(128).optional();
@@ -28,16 +29,12 @@ export const config = z
       .array(
         z
           .strictObject({
-            host: z
-              .string()
-              .min(1)
-              .max(253)
-              .meta({
-                title: 'Host',
-                description: 'IP address or name, with a port where that is not 80',
-                reload: 'live',
-                examples: ['192.0.2.20', '192.0.2.20:8080'],
-              }),
+            host: hostAndPortSetting.meta({
+              title: 'Host',
+              description: 'IP address or name, with a port where that is not 80',
+              reload: 'live',
+              examples: ['192.0.2.20', '192.0.2.20:8080'],
+            }),
             mac: z
               .string()
               .refine((text) => macOf(text) !== undefined, {
@@ -59,6 +56,7 @@ export const config = z
           })
           .meta({ title: 'Shelly', description: 'A Shelly at a known address' }),
       )
+      .superRefine(noneTwice({ host: (d) => d.host, mac: (d) => macOf(d.mac) }))
       .default([])
       .meta({
         title: 'Devices',

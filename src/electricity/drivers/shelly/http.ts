@@ -34,7 +34,8 @@ export class HttpLine {
   /** `host` may carry a port: `192.0.2.7`, `192.0.2.7:8080`. */
   constructor(host: string, port: number) {
     const [, name = host, given] = /^(.*?)(?::(\d{1,5}))?$/.exec(host) ?? [];
-    this.#host = name;
+    // Only addresses with a port of their own, or in a URL, need the brackets of IPv6.
+    this.#host = name.replace(/^\[(.*)\]$/, '$1');
     this.#port = given === undefined ? port : Number(given);
   }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { networkSettings, pollSettings, targetSettings } from '../../driver.ts';
+import { hostAndPortSetting, noneTwice } from '../shared/host.rules.ts';
 import { isPattern } from './topics.rules.ts';
 
 /** Section `tasmota`. */
@@ -49,6 +50,7 @@ export const mqttConfig = z
           })
           .meta({ title: 'Tasmota device', description: 'A name for a device' }),
       )
+      .superRefine(noneTwice({ topic: (d) => d.topic }))
       .default([])
       .meta({ title: 'Devices', description: 'Names for devices; all of them are read', reload: 'restart' }),
   })
@@ -87,16 +89,12 @@ export const httpConfig = z
       .array(
         z
           .strictObject({
-            host: z
-              .string()
-              .min(1)
-              .max(253)
-              .meta({
-                title: 'Host',
-                description: 'IP address or name, with a port where that is not 80',
-                reload: 'live',
-                examples: ['192.0.2.30'],
-              }),
+            host: hostAndPortSetting.meta({
+              title: 'Host',
+              description: 'IP address or name, with a port where that is not 80',
+              reload: 'live',
+              examples: ['192.0.2.30'],
+            }),
             password: password.meta({
               title: 'Web password',
               description: 'Of this device, where it differs from the others',
@@ -107,6 +105,7 @@ export const httpConfig = z
           })
           .meta({ title: 'Tasmota device', description: 'A Tasmota at a known address' }),
       )
+      .superRefine(noneTwice({ host: (d) => d.host }))
       .default([])
       .meta({
         title: 'Devices',

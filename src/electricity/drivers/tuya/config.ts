@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { networkSettings, pollSettings, targetSettings } from '../../driver.ts';
 import { quantities, type Quantity } from '../../model.ts';
+import { hostSetting, noneTwice } from '../shared/host.rules.ts';
 import { tuyaPort, versions } from './model.ts';
 
 const quantityNames = Object.keys(quantities) as [Quantity, ...Quantity[]];
@@ -25,17 +26,12 @@ const device = z
       secret: true,
       reload: 'live',
     }),
-    host: z
-      .string()
-      .min(1)
-      .max(253)
-      .optional()
-      .meta({
-        title: 'Address',
-        description: 'IP address or host name; found by its id unless set',
-        reload: 'live',
-        examples: ['192.0.2.31'],
-      }),
+    host: hostSetting.optional().meta({
+      title: 'Address',
+      description: 'IP address or host name; found by its id unless set',
+      reload: 'live',
+      examples: ['192.0.2.31'],
+    }),
     port: port
       .default(tuyaPort)
       .meta({ title: 'Port', description: 'TCP port of the device', reload: 'live' }),
@@ -106,11 +102,21 @@ export const config = z
   .strictObject({
     ...pollSettings,
     ...networkSettings,
-    devices: z.array(device).default([]).meta({
-      title: 'Devices',
-      description: '`lares tuya wizard` and `lares tuya import devices.json` fill this in',
-      reload: 'live',
-    }),
+    devices: z
+      .array(device)
+      .superRefine(
+        // Sub-devices are reached through the address of their gateway.
+        noneTwice({
+          host: ({ host, port: at, gateway }) =>
+            host === undefined || gateway !== undefined ? undefined : `${host} ${at}`,
+        }),
+      )
+      .default([])
+      .meta({
+        title: 'Devices',
+        description: '`lares tuya wizard` and `lares tuya import devices.json` fill this in',
+        reload: 'live',
+      }),
     discovery: z
       .strictObject({
         bind: z.ipv4().default('0.0.0.0').meta({
