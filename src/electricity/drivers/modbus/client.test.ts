@@ -60,7 +60,7 @@ test.each(framings)('%s: a reply in single bytes is put together', async (framin
 
 const broken: readonly (readonly [ModbusFault, Framing, LaresError['code'], RegExp])[] = [
   ['garbage', 'tcp', 'BAD_REPLY', /no Modbus TCP|cannot say|counts|not ours|closed/],
-  ['transaction', 'tcp', 'BAD_REPLY', /it answered transaction 100\d, which is not ours \(we asked \d\)/],
+  ['transaction', 'tcp', 'BAD_REPLY', /it answered a transaction which is not ours$/],
   ['unit', 'tcp', 'BAD_REPLY', /unit 2 answered for unit 1; do two meters share an id\?/],
   ['unit', 'rtu', 'BAD_REPLY', /unit 2 answered for unit 1/],
   ['short', 'tcp', 'BAD_REPLY', /it sent 1 registers instead of 2/],

@@ -184,7 +184,8 @@ function answers({ request, transaction }: Abandoned, reply: Reply): boolean {
 
 function stranger({ request, transaction }: Pending, reply: Reply): string {
   if (reply.transaction !== undefined && reply.transaction !== transaction)
-    return `it answered transaction ${reply.transaction}, which is not ours (we asked ${transaction})`;
+    // Without the numbers: with them every poll would be a new complaint.
+    return 'it answered a transaction which is not ours';
   if (reply.unit !== request.unit)
     return `unit ${reply.unit} answered for unit ${request.unit}; do two meters share an id?`;
   if (reply.fn !== request.fn) return `it answered function ${reply.fn} to function ${request.fn}`;

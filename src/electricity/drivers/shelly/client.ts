@@ -30,6 +30,8 @@ export class ShellyClient {
   /** `/shelly`, which every generation answers without a password. Throws BAD_REPLY when it is no Shelly. */
   async identify(signal: AbortSignal): Promise<Identity> {
     const reply = await this.#line.ask({ method: 'GET', path: '/shelly' }, signal);
+    if (reply.status >= 500)
+      throw new LaresError('UNREACHABLE', `the Shelly answers /shelly with status ${reply.status}`);
     if (reply.status !== 200)
       throw new LaresError('BAD_REPLY', `what answers there is no Shelly: status ${reply.status} at /shelly`);
     return parseIdentity(parseJson(reply.text, theShelly));
