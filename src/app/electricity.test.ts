@@ -107,3 +107,21 @@ test('a database that fails costs lines in the log, and nothing that nobody wait
     .toBe(true);
   await clock.advance(60_000);
 });
+
+test('prices that cannot be read are told in health, and are gone from there with the tariff', async () => {
+  const tariff = { currency: 'GBP', import: { kind: 'half-hourly', file: 'none.csv' } };
+  const { electricity, clock, health } = await house({ tariff });
+  const stop = new AbortController();
+  const ended = electricity.run(stop.signal);
+  cleanups.push(() => (stop.abort(), ended));
+  await expect
+    .poll(async () => (await clock.advance(60_000), health.get('electricity.prices')))
+    .toMatchObject({
+      state: 'down',
+      detail: expect.stringMatching(/^import prices: cannot read .*none\.csv/),
+    });
+  electricity.configure(electricityConfig.parse({}));
+  await expect
+    .poll(async () => (await clock.advance(60_000), health.get('electricity.prices')))
+    .toBeUndefined();
+});

@@ -11,6 +11,7 @@ import { Ledger } from '#electricity/energy/ledger.ts';
 import { Insight } from '#electricity/insight/service.ts';
 import type { Announcement, ElectricitySignal } from '#electricity/model.ts';
 import { cheapestWindow, type Window } from '#electricity/money/window.rules.ts';
+import { pricesHealth } from '#electricity/money/health.rules.ts';
 import { Prices } from '#electricity/money/prices.ts';
 import { Spending } from '#electricity/money/spending.ts';
 import { ElectricityService } from '#electricity/service.ts';
@@ -189,6 +190,7 @@ export class Electricity {
     let healing: Promise<void> | undefined;
     while (!signal.aborted) {
       try {
+        this.#tellPrices();
         await this.ledger.flush();
         await this.spending.refresh(clock.now());
         await this.#reflect();
@@ -211,6 +213,14 @@ export class Electricity {
     await this.ledger.flush();
     await this.insight.save(this.#parts.clock.now());
     await this.service.stop();
+  }
+
+  /** Prices that cannot be had are no trouble of a device, so they have a place of their own in health. */
+  #tellPrices(): void {
+    const { health, clock } = this.#parts;
+    const told = pricesHealth(this.#prices.status(), clock.now());
+    if (told === undefined) health.remove(pricesComponent);
+    else health.set(pricesComponent, told.state, told.detail);
   }
 
   #makePrices(): Prices {
@@ -319,6 +329,8 @@ export class Electricity {
     if (slots.length > 0) await this.ledger.remember(id, slots);
   }
 }
+
+const pricesComponent = 'electricity.prices';
 
 /** How a source is called in health and in the log. */
 const componentOf = (kind: DriverKind) => `electricity.${kind}`;

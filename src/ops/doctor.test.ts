@@ -407,7 +407,9 @@ describe('electricity', () => {
       ],
       [
         { name: 'electricity.tuya', state: 'parked', detail: 'the key of fridge is wrong' },
-        { name: 'electricity.kasa', state: 'ok', detail: '1 of 2 answer' },
+        { name: 'electricity.kasa', state: 'ok', detail: '1 of 2 answer; no answer from 192.0.2.7' },
+        { name: 'electricity.shelly', state: 'ok', detail: '2 of 2 answer' },
+        { name: 'electricity.prices', state: 'down', detail: 'import prices: cannot read agile.csv' },
         { name: 'wifi', state: 'down', detail: 'not ours' },
       ],
     );
@@ -422,6 +424,18 @@ describe('electricity', () => {
         state: 'fail',
         text: 'electricity.tuya is parked: the key of fridge is wrong',
         fix: 'change electricity.tuya in lares.yaml; what is on the network: lares electricity discover',
+      },
+      {
+        check: 'electricity',
+        state: 'fail',
+        text: 'electricity.prices is down: import prices: cannot read agile.csv',
+        fix: 'change electricity.tariff in lares.yaml; how a tariff is written: docs/tariffs.md',
+      },
+      {
+        check: 'electricity',
+        state: 'warn',
+        text: 'electricity.kasa: 1 of 2 answer; no answer from 192.0.2.7',
+        fix: 'see that they have power and network; their addresses are under electricity.kasa in lares.yaml',
       },
       {
         check: 'electricity',

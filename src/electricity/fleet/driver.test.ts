@@ -83,6 +83,14 @@ test('a silent device and a dead one delay nobody else', async () => {
   expect(silent.polls).toBeLessThan(a.polls);
 });
 
+test('health names the devices that do not answer, and no more than a person wants to read', async () => {
+  const a = await plug('01');
+  const dead = [1, 2, 3, 4, 5].map((i) => `127.0.0.1:${i}`);
+  const { details } = run({ settings: { hosts: [a.host, ...dead] } });
+  const told = '1 of 6 answer; no answer from 127.0.0.1:1, 127.0.0.1:2, 127.0.0.1:3 and 2 more';
+  await until(() => details.includes(told), 'health');
+});
+
 test('a device that returns is measured again', async () => {
   const a = await plug('01');
   const { signals } = run({ network: () => [a] });
@@ -209,7 +217,9 @@ test('a host that announces devices without end costs a bounded number of them, 
   const { lines, details } = run({ network: () => flood, settings: { hosts: [mine.host] } });
   await expect
     .poll(() => details.at(-1), { timeout: 10_000 })
-    .toBe(`1 of ${mostFound} answer, ${mostFound} found that need something first`);
+    .toMatch(
+      `1 of ${mostFound} answer, ${mostFound} found that need something first; no answer from 127.9.0.1:1, `,
+    );
   expect(lines.filter((line) => line.includes('are left alone'))).toHaveLength(1);
 });
 

@@ -9,6 +9,7 @@ import { phase } from './schedule.rules.ts';
 const lookAgainMs = 30_000;
 const failuresBeforeLooking = 2;
 const signOfLifeMs = 15_000;
+const mostNamed = 3;
 /** What a search may add, and what may wait for a person: one hostile host can announce any number of devices. */
 export const mostFound = 1_000;
 
@@ -205,7 +206,16 @@ class Fleet<Config extends PollConfig, T extends Target> {
     const working = this.#members.filter((m) => m.works).length;
     const waiting = this.#needy.size === 0 ? '' : `, ${this.#needy.size} found that need something first`;
     if (all === 0) this.#context.alive(`no device found or configured yet${waiting}`);
-    else if (working > 0) this.#context.alive(`${working} of ${all} answer${waiting}`);
+    else if (working > 0) this.#context.alive(`${working} of ${all} answer${waiting}${this.#silent()}`);
+  }
+
+  /** Those that the settings or a search say are there, and that do not answer: the first of them by name. */
+  #silent(): string {
+    const names = this.#members
+      .filter((m) => !m.works)
+      .map(({ target: { name, host } }) => [name, host].filter(Boolean).join(' at '));
+    const more = names.length > mostNamed ? ` and ${names.length - mostNamed} more` : '';
+    return names.length === 0 ? '' : `; no answer from ${names.slice(0, mostNamed).join(', ')}${more}`;
   }
 
   /** Slow intervals must not look like silence. */

@@ -20,13 +20,28 @@ export const electricity: Check = async (io) => {
     if (!(error instanceof LaresError && error.code === 'UNREACHABLE')) throw error;
     return [{ check, state: 'ok', text: 'not looked at, because the service does not run' }];
   }
+  const settings = io.configFile ?? 'lares.yaml';
   const sources = health.components
     .filter((c) => (c.name.startsWith('electricity.') || c.name === 'broker') && broken.has(c.state))
     .map(({ name, state, detail }): Finding => ({
       check,
       state: state === 'degraded' ? 'warn' : 'fail',
       text: `${name} is ${state}: ${detail}`,
-      fix: `change ${name} in ${io.configFile ?? 'lares.yaml'}; what is on the network: lares electricity discover`,
+      fix:
+        name === 'electricity.prices'
+          ? `change electricity.tariff in ${settings}; how a tariff is written: docs/tariffs.md`
+          : `change ${name} in ${settings}; what is on the network: lares electricity discover`,
+    }));
+  // What never answered is no device yet: only its source knows of it.
+  const silent = health.components
+    .filter(
+      (c) => c.name.startsWith('electricity.') && c.state === 'ok' && c.detail.includes('no answer from'),
+    )
+    .map(({ name, detail }): Finding => ({
+      check,
+      state: 'warn',
+      text: `${name}: ${detail}`,
+      fix: `see that they have power and network; their addresses are under ${name} in ${settings}`,
     }));
   const devices = body.devices
     .filter((d) => d.state !== 'ok')
@@ -51,5 +66,5 @@ export const electricity: Check = async (io) => {
         ? 'no device is known; name networks or devices under electricity'
         : `${working} of ${body.devices.length} devices answer; the house is measured by ${basis[body.house.basis]}`,
   };
-  return [summary, ...sources, ...devices, ...notes];
+  return [summary, ...sources, ...silent, ...devices, ...notes];
 };
