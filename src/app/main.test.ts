@@ -1,5 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { canConnect, freePort, scratch, stop, until } from '../../tests/servers/process.ts';
@@ -84,4 +87,43 @@ test.each([
 ])('lares %j exits with %i', (words, code) => {
   const { status, stdout, stderr } = lares(words);
   expect([status, stdout + stderr]).toEqual([code, expect.stringMatching(/\S/)]);
+});
+
+test.each([
+  [['presence', 'discover'], 2, 'USAGE', /no network is named/],
+  [['maintenance', 'done', 'nothing'], 1, 'NOT_FOUND', /nothing/],
+  [['presence', '--bogus'], 2, 'USAGE', /^unknown option '--bogus'/],
+  [['electricity', 'cheapest', 'abc'], 2, 'USAGE', /abc/],
+])('lares %j --json says on standard output too why it exits with %i', (words, code, error, message) => {
+  const { status, stdout, stderr } = lares([...words, '--json']);
+  expect([status, JSON.parse(stdout), stderr]).toEqual([
+    code,
+    { error: { code: error, message: expect.stringMatching(message) } },
+    expect.stringMatching(message.source.replace('^', '')),
+  ]);
+});
+
+test('what a command printed as JSON before it failed stays the only document', async () => {
+  const { dir, remove } = scratch('main');
+  cleanups.push(remove);
+  const health = { status: 'down', version: '0', attention: ['everything'] };
+  const server = createServer((_request, response) => response.writeHead(503).end(JSON.stringify(health)));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => server.close());
+  const file = path.join(dir, 'lares.yaml');
+  writeFileSync(file, `http:\n  port: ${(server.address() as AddressInfo).port}\n`);
+  const child = spawn(
+    process.execPath,
+    [path.join(root, 'src/app/main.ts'), '-c', file, 'status', '--json'],
+    {
+      cwd: dir,
+      env: { PATH: process.env['PATH'], LARES_DATA: dir },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const [code] = await once(child, 'close');
+  expect([code, JSON.parse(out), err]).toEqual([1, health, 'lares: nothing works; see: lares doctor\n']);
 });

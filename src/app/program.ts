@@ -88,8 +88,16 @@ export const buildProgram: BuildProgram = (env, signal) => {
   return program;
 };
 
-/** Runs one command line. Resolves with the exit code: 0 when it worked, 2 for a wrong call, 1 otherwise. */
-export async function runProgram(build: BuildProgram, args: readonly string[], env: Env): Promise<number> {
+/**
+ * Runs one command line. Resolves with the exit code: 0 when it worked, 2 for a wrong call, 1 otherwise. A wrong call
+ * has been explained on stderr when `wrongCall` hears of it; every other error is thrown.
+ */
+export async function runProgram(
+  build: BuildProgram,
+  args: readonly string[],
+  env: Env,
+  wrongCall: (error: LaresError) => void,
+): Promise<number> {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   const program = build(env, stop.signal);
@@ -98,8 +106,11 @@ export async function runProgram(build: BuildProgram, args: readonly string[], e
     await program.parseAsync(args.length === 0 ? ['--help'] : [...args], { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    const help = error.code === 'commander.help';
+    wrongCall(new LaresError('USAGE', help ? 'a command is missing' : error.message.replace(/^error: /, '')));
+    return 2;
   }
 }
 

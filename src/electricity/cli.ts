@@ -5,6 +5,7 @@ import { localTime } from '#platform/table.ts';
 import { parseInstant } from '#platform/wire.ts';
 import { costText, devicesText, energyText, historyText, insightText, standbyText } from './cli.render.ts';
 import type { InsightBody } from './insight.body.ts';
+import { quantities } from './model.ts';
 import type { CheapestBody, CostBody, ElectricDeviceBody, ElectricityBody, EnergyBody } from './body.ts';
 
 export type ElectricityHouse = ActingHouse<{ readonly home: { readonly time_zone?: string | undefined } }>;
@@ -40,6 +41,18 @@ function spanQuery({ from, to, days }: Span, now: number): Record<string, string
     ...(from === undefined ? {} : { from: instant('--from', from) }),
     ...(to === undefined ? {} : { to: instant('--to', to) }),
   };
+}
+
+/** A number of a command line, within what the service takes. Throws USAGE for what is none, or out of bounds. */
+function numberOf(
+  what: string,
+  text: string,
+  { most, whole = false }: { most: number; whole?: boolean },
+): string {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (value >= 1 && value <= most && (!whole || Number.isInteger(value))) return `${value}`;
+  const kind = whole ? 'a whole number' : 'a number';
+  throw new LaresError('USAGE', `${what} ${JSON.stringify(text)}: expected ${kind} from 1 to ${most}`);
 }
 
 const withSpan = (command: Command, usual: string): Command =>
@@ -91,6 +104,11 @@ export function electricityCommands(electricity: Command, house: ElectricityHous
       .option('--quantity <name>', 'power_watts, voltage_volts, current_amps, is_on, …', 'power_watts'),
     'one',
   ).action(async (device: string | undefined, options: Span & { quantity: string }) => {
+    if (!Object.hasOwn(quantities, options.quantity))
+      throw new LaresError(
+        'USAGE',
+        `--quantity ${JSON.stringify(options.quantity)}: expected one of ${Object.keys(quantities).join(', ')}`,
+      );
     const query = {
       ...spanQuery(options, Date.now()),
       quantity: options.quantity,
@@ -143,7 +161,11 @@ export function electricityCommands(electricity: Command, house: ElectricityHous
     .description('when something that runs for so long costs least')
     .option('--within <hours>', 'how far ahead to look', '24')
     .action(async (minutes: string, { within }: { within: string }) => {
-      const body = await get<CheapestBody>('/api/electricity/cheapest', { minutes, within_hours: within });
+      const query = {
+        minutes: numberOf('<minutes>', minutes, { most: 1440, whole: true }),
+        within_hours: numberOf('--within', within, { most: 48 }),
+      };
+      const body = await get<CheapestBody>('/api/electricity/cheapest', query);
       const timeZone = await zone(house);
       house.print(
         body,
