@@ -51,14 +51,14 @@ test('a source that no device has is told, with those that there are', async () 
 });
 
 test.each([
-  [['cheapest', 'abc'], '<minutes> "abc": expected a whole number from 1 to 1440'],
-  [['cheapest', '1.5'], '<minutes> "1.5": expected a whole number from 1 to 1440'],
-  [['cheapest', '90', '--within', 'soon'], '--within "soon": expected a number from 1 to 48'],
+  [['cheapest', 'abc'], /^<minutes> "abc": expected a whole number from 1 to 1440$/],
+  [['cheapest', '1.5'], /^<minutes> "1.5": expected a whole number from 1 to 1440$/],
+  [['cheapest', '90', '--within', 'soon'], /^--within "soon": expected a number from 1 to 48$/],
   [['history', '--quantity', 'powr'], /^--quantity "powr": expected one of power_watts, voltage_volts, /],
 ])('lares electricity %j is refused in words before anybody is asked', async (words, message) => {
   await expect(say(words, {})).rejects.toMatchObject({
     code: 'USAGE',
-    message: typeof message === 'string' ? message : expect.stringMatching(message),
+    message: expect.stringMatching(message),
   });
 });
 
