@@ -149,7 +149,7 @@ export class Appliances implements AsyncDisposable {
   ): Promise<Appliance<TuyaSim>> {
     this.#number += 1;
     const id = `bf0123456789abcdef00${this.#hex()}`;
-    const key = '0123456789abcdef';
+    const key = 'a-key-of-tuya-16';
     const load = new Load(watts);
     const sim = new TuyaSim({ id, key, version: '3.3', power: load.power, ...options });
     this.#life.defer(() => sim.close());
