@@ -46,6 +46,8 @@ describe.each(kinds)('on %s', (kind) => {
     run('kasa:1', start + 2 * hour, kilowatt);
     const before = await ledger.slots('kasa:1', start, start + day);
     expect(before).toHaveLength(8);
+    expect(await ledger.firstAt('kasa:1')).toBe(start);
+    expect(await ledger.firstAt('kasa:none')).toBeUndefined();
     expect(before[3]).toEqual({
       at: start + 3 * slotMs,
       wh: 250,
@@ -60,6 +62,7 @@ describe.each(kinds)('on %s', (kind) => {
     await store.close();
 
     const again = await ledgerOf((await opened(place)).store, house.now + minute);
+    expect(await again.ledger.firstAt('kasa:1')).toBe(start);
     expect(sum(await again.ledger.slots('kasa:1', start, start + day))).toBeCloseTo(3000, 6);
     expect(again.ledger.totals('kasa:1', again.house.now)).toMatchObject({
       todayWh: expect.closeTo(3000, 6) as number,

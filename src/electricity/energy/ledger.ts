@@ -172,6 +172,11 @@ export class Ledger implements EnergyBook {
     return this.#pages.slots(device, from, to);
   }
 
+  /** When the oldest energy of a device or the house was recorded, epoch ms; undefined where none was. */
+  async firstAt(device: string): Promise<number | undefined> {
+    return this.#pages.firstAt(device);
+  }
+
   /** Every local day that overlaps `from`..`to`, whole, oldest first, unflushed energy included. */
   async days(device: string, from: number, to: number): Promise<readonly PeriodEnergy[]> {
     return this.#pages.days(device, periods('today', from, to, this.#parts.timeZone()), this.#parts.now());

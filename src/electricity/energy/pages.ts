@@ -47,6 +47,17 @@ export class Pages {
     );
   }
 
+  /** When the oldest slot begins, epoch ms; undefined where there is none. */
+  async firstAt(id: string): Promise<number | undefined> {
+    return this.#read(
+      () => this.#repository.firstAt(id),
+      (kept) => {
+        const first = Math.min(kept ?? Infinity, ...(this.#changes.get(id)?.keys() ?? []));
+        return Number.isFinite(first) ? first : undefined;
+      },
+    );
+  }
+
   /** Sums of whole local `days`, oldest first. */
   async days(id: string, days: readonly Period[], now: number): Promise<PeriodEnergy[]> {
     for (;;) {

@@ -141,6 +141,20 @@ export class EnergyRepository {
     return known;
   }
 
+  /** When the oldest slot begins, epoch ms; undefined where there is none. */
+  async firstAt(id: string): Promise<number | undefined> {
+    const key = this.#keys.get(id);
+    if (key === undefined) return undefined;
+    const row = await this.#db
+      .selectFrom('electricity_slot')
+      .select('at')
+      .where('device', '=', key)
+      .orderBy('at')
+      .limit(1)
+      .executeTakeFirst();
+    return row && Number(row.at);
+  }
+
   /** Slots that overlap the span, oldest first. */
   async slots(id: string, from: number, to: number): Promise<Slot[]> {
     const key = this.#keys.get(id);

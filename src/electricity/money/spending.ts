@@ -1,4 +1,5 @@
 import { LaresError } from '#kernel/errors.ts';
+import type { Ledger } from '../energy/ledger.ts';
 import { houseId, type EnergyBook, type Period, type Slot } from '../energy/model.ts';
 import { costByDay, costOf } from './cost.rules.ts';
 import type { Cost, Intensity, Tariff } from './model.ts';
@@ -6,7 +7,7 @@ import { rateAt } from './tariff.rules.ts';
 import { localDays } from './wall.rules.ts';
 
 export interface SpendingParts {
-  readonly book: EnergyBook;
+  readonly book: EnergyBook & Pick<Ledger, 'firstAt'>;
   readonly tariff: () => Tariff | undefined;
   readonly carbon: () => readonly Intensity[];
   readonly timeZone: () => string;
@@ -67,7 +68,7 @@ export class Spending {
 
   /**
    * Cost per local day, whole days, of one thing or of all. Only the house carries the standing
-   * charge. @throws LaresError USAGE where there is no tariff.
+   * charge, and no day before anything was recorded is among them. @throws LaresError USAGE where there is no tariff.
    */
   async days(id: string | undefined, { from, to }: Period): Promise<Spent[]> {
     const tariff = this.#parts.tariff();
@@ -82,12 +83,16 @@ export class Spending {
     if (first === undefined || last === undefined) return [];
     const whole = { from: first.from, to: last.to };
     const ids = id === undefined ? [houseId, ...this.#parts.devices()] : [id];
+    const began = (await this.#parts.book.firstAt(houseId)) ?? Infinity;
     const all: Spent[] = [];
     for (const each of ids) {
       const slots = await this.#parts.book.slots(each, whole.from, whole.to);
       const costs = costByDay(slots, tariff, whole, timeZone, { standing: each === houseId });
-      for (const { cost, ...day } of costs)
-        all.push({ id: each, from: day.from, to: day.to, wh: drawn(slots, day), ...cost });
+      for (const { cost, ...day } of costs) {
+        const wh = drawn(slots, day);
+        // What a device remembers may be older than what is known of the house.
+        if (day.to > began || wh > 0) all.push({ id: each, from: day.from, to: day.to, wh, ...cost });
+      }
     }
     return all;
   }
