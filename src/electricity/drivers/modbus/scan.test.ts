@@ -3,6 +3,7 @@ import { freePort } from '../../../../tests/servers/process.ts';
 import type { Found } from '../../model.ts';
 import { config, protocol } from './driver.ts';
 import { bestTemplate } from './scan.rules.ts';
+import { scanBuses } from './scan.ts';
 import { ModbusSim, type SimMeter } from './sim.ts';
 import { loadTemplate, shippedTemplates } from './templates.ts';
 
@@ -131,4 +132,20 @@ test('of several templates that fit, the one that explains most is named', () =>
       ),
     }));
   expect(bestTemplate(fits)?.name).toBe('sdm630');
+});
+
+test('before a scan it is told how long it may take, and a bus that is silent for ever is left then', async () => {
+  const sim = await bus('tcp', [{ unit: 1, template: 'sdm120', power: () => 90, energyWh: 5000 }]);
+  sim.fault('hang');
+  const settings = config.parse({ buses: [{ host: '127.0.0.1', port: sim.port, framing: 'tcp' }] });
+  const told: string[] = [];
+  const io = {
+    signal: new AbortController().signal,
+    progress: (_done: number, text: string) => told.push(text),
+  };
+  await expect(scanBuses(settings, io, 700)[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+    code: 'TIMEOUT',
+    message: `127.0.0.1:${sim.port}: not all unit ids could be tried in the time; name its meters in units`,
+  });
+  expect(told[0]).toBe(`127.0.0.1:${sim.port}: 247 unit ids are tried, which takes at most 1 min`);
 });

@@ -12,6 +12,8 @@ import type { Register, Template } from './template.model.ts';
 import { loadTemplate, shippedTemplates } from './templates.ts';
 
 const lastUnit = 247;
+/** Of one bus: a silent one takes one to three minutes, one full of slow meters longer. */
+const scanLimitMs = 600_000;
 // Long enough for two registers at 2400 Bd (71 ms) and a slow gateway; 247 ids then take a little over a minute.
 const replyMs = 300;
 
@@ -32,9 +34,14 @@ export interface FoundMeter {
 
 /**
  * Asks every unit id from 1 to 247 on every bus of the settings, buses at the same time, and says which template fits
- * what answers. A bus that cannot be reached is told as progress and skipped; throws only when none can be reached.
+ * what answers. A bus that cannot be reached, or takes longer than `limitMs`, is told as progress and left; throws only
+ * when that is true of all.
  */
-export async function* scanBuses(config: ModbusConfig, io: DiscoverIo): AsyncIterable<FoundMeter> {
+export async function* scanBuses(
+  config: ModbusConfig,
+  io: DiscoverIo,
+  limitMs = scanLimitMs,
+): AsyncIterable<FoundMeter> {
   const templates = shippedTemplates().map(loadTemplate);
   const done = config.buses.map(() => 0);
   const waiting: FoundMeter[] = [];
@@ -45,18 +52,31 @@ export async function* scanBuses(config: ModbusConfig, io: DiscoverIo): AsyncIte
     done[index] = share;
     io.progress?.(done.reduce((a, b) => a + b, 0) / config.buses.length, text);
   };
+  const longest = `${lastUnit} unit ids are tried, which takes at most ${Math.ceil(limitMs / 60_000)} min`;
   const scans = config.buses.map(async (bus, index) => {
+    tell(index, 0, `${addressOf(bus)}: ${longest}`);
+    const limit = AbortSignal.timeout(limitMs);
+    const signal = AbortSignal.any([io.signal, limit]);
     try {
-      for await (const found of scanBus(bus, templates, io.signal, (share, text) =>
-        tell(index, share, text),
-      )) {
+      for await (const found of scanBus(bus, templates, signal, (share, text) => tell(index, share, text))) {
         waiting.push({ bus, found });
         wake();
       }
+      if (limit.aborted) throw limit.reason;
     } catch (error) {
       if (!io.signal.aborted) {
-        failures.push(error);
-        tell(index, 1, `${addressOf(bus)}: ${reason(error)}`);
+        const told = limit.aborted
+          ? new LaresError(
+              'TIMEOUT',
+              `${addressOf(bus)}: not all unit ids could be tried in the time; name its meters in units`,
+            )
+          : error;
+        failures.push(told);
+        tell(
+          index,
+          1,
+          reason(told).startsWith(addressOf(bus)) ? reason(told) : `${addressOf(bus)}: ${reason(told)}`,
+        );
       }
     } finally {
       open -= 1;
@@ -177,8 +197,9 @@ class Conversation {
     const before = this.#asked.get(key);
     if (before !== undefined) return before;
     for (const link of this.#agreed === undefined ? this.#links.values() : [this.#agreed]) {
+      // A host that does not even take a connection would be waited for again with every unit.
+      await link.connect(Math.max(replyMs, this.#bus.reply_timeout_seconds * 1000), this.#signal);
       try {
-        await link.connect(Math.max(replyMs, this.#bus.reply_timeout_seconds * 1000), this.#signal);
         // Two links at once would occupy gateways that serve one connection.
         for (const other of this.#links.values()) if (other !== link) other.close();
         const data = await link.read({ unit: this.#unit, fn, start, count }, replyMs, this.#signal);
