@@ -1,6 +1,6 @@
 import type { FeedStatus } from './feed.ts';
 
-export interface PricesHealth {
+interface PricesHealth {
   readonly state: 'starting' | 'ok' | 'degraded' | 'down';
   readonly detail: string;
 }
