@@ -1,4 +1,4 @@
-import { deviceMigrations } from '#devices/index.ts';
+import { houseMigrations } from '../../src/app/migrations.ts';
 import { Bus } from '#kernel/bus.ts';
 import { systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
@@ -33,7 +33,7 @@ export async function measured(dataDir: string): Promise<Measured> {
     clock: systemClock,
     log,
     bus: new Bus(() => {}),
-    migrations: [...deviceMigrations],
+    migrations: houseMigrations,
     guest: true,
   });
   const kept = new Map<number, ReadonlyMap<string, number>>();

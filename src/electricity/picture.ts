@@ -60,8 +60,9 @@ function houseView(
     parts,
     powerWatts,
     unexplainedWatts: known ? powerWatts - explained : undefined,
-    energy: ledger.totals(houseId, now),
-    costToday: money.costToday(houseId),
+    // Where nothing is measured a zero would be a claim.
+    energy: basis === 'none' ? undefined : ledger.totals(houseId, now),
+    costToday: basis === 'none' ? undefined : money.costToday(houseId),
     pricePerKwh: money.priceAt(now),
     currency: money.currency(),
     baseLoadWatts: baseLoadWatts(),

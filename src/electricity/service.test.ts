@@ -114,6 +114,11 @@ test('what a device said holds over one lost poll and not over two', async () =>
   });
 });
 
+test('a house without a device says nothing about electricity', async () => {
+  const { service } = await house();
+  expect(service.readings(start)).toEqual([]);
+});
+
 test('trouble is told once with name, address and kind of error, and its end too', async () => {
   const { announce, say, service, clock, lines, device } = await house();
   announce(lamp);
@@ -307,7 +312,7 @@ test('new settings rename, file under a circuit, and leave out, without a restar
   expect(paths()).toEqual(['circuit.study']);
   service.configure(electricityConfig.parse({ devices: [{ device: lamp.id, ignore: true }] }));
   expect(paths()).toEqual([]);
-  expect(service.readings(start).filter((r) => !r.series.includes('.house.'))).toEqual([]);
+  expect(service.readings(start)).toEqual([]);
   service.configure(electricityConfig.parse({}));
   expect(service.view().devices).toMatchObject([
     { path: 'kasa.living_room_lamp', values: { power_watts: 40 } },
