@@ -114,9 +114,11 @@ test('what a device said holds over one lost poll and not over two', async () =>
   });
 });
 
-test('a house without a device says nothing about electricity', async () => {
+const price = { series: 'home.electricity.house.price_per_kwh', at: start, value: 0.25 };
+
+test('a house without a device says nothing about electricity but its price', async () => {
   const { service } = await house();
-  expect(service.readings(start)).toEqual([]);
+  expect(service.readings(start)).toEqual([price]);
 });
 
 test('trouble is told once with name, address and kind of error, and its end too', async () => {
@@ -312,7 +314,7 @@ test('new settings rename, file under a circuit, and leave out, without a restar
   expect(paths()).toEqual(['circuit.study']);
   service.configure(electricityConfig.parse({ devices: [{ device: lamp.id, ignore: true }] }));
   expect(paths()).toEqual([]);
-  expect(service.readings(start)).toEqual([]);
+  expect(service.readings(start)).toEqual([price]);
   service.configure(electricityConfig.parse({}));
   expect(service.view().devices).toMatchObject([
     { path: 'kasa.living_room_lamp', values: { power_watts: 40 } },
