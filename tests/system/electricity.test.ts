@@ -140,7 +140,8 @@ describe.skipIf(missing !== undefined)(
         'meter.greenhouse.power_kw': 3.6,
         'meter.power_kw': 7.2,
         'house.power_watts': 7_200,
-        'house.unexplained_watts': 7_200 - 3_000,
+        // The plugs together draw more than the circuits together.
+        'house.unexplained_watts': 7_200 - (2_000 + 40 + 15 + 400 + 80 + 1_000),
         'house.price_per_kwh': 0.25,
       };
       for (const series of Object.keys(expected)) await arrives(series);
@@ -210,7 +211,7 @@ describe.skipIf(missing !== undefined)(
 
       const text = await cli('devices');
       expect(text.out).toMatch(/^kasa\.living_room_lamp +Living room lamp +on +40(\.0)? W/m);
-      expect(text.out).toMatch(/^The house draws 7\d{3} W by the meter, 4\d{3} W of it unexplained/m);
+      expect(text.out).toMatch(/^The house draws 7\d{3} W by the meter, 3\d{3} W of it unexplained/m);
       expect((await cli('history', 'kettle')).out).toMatch(/^kasa\.kettle\.power_watts\n.*[▁-█]/);
     });
 
