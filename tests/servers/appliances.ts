@@ -97,7 +97,8 @@ export class Appliances implements AsyncDisposable {
         ...often,
         ...simLogin,
         discovery_interval_seconds: 10,
-        networks: [`127.${net}.0.0/26`],
+        // All addresses of the house, and a few that nobody has.
+        networks: [`127.${net}.0.0/${this.#number < 50 ? 26 : 22}`],
         ports: { local, http, discovery },
         devices: this.#devices.kasa,
       },
@@ -114,7 +115,7 @@ export class Appliances implements AsyncDisposable {
   /** Of a Kasa device that is not there yet. */
   kasaAddress(): string {
     this.#number += 1;
-    return `127.${this.#options.net}.0.${this.#number}`;
+    return `127.${this.#options.net}.${this.#number >> 8}.${this.#number & 255}`;
   }
 
   /** A Kasa or Tapo device. `announced` false: the settings do not name it, a search finds it. */
@@ -131,7 +132,7 @@ export class Appliances implements AsyncDisposable {
       model: 'KP115',
       host,
       ports: { local, http, discovery },
-      mac: `02:00:00:61:00:${this.#hex()}`,
+      mac: `02:00:00:61:${this.#hex().replace(/^../, '$&:')}`,
       name,
       power: load.power,
       ...more,
@@ -148,7 +149,7 @@ export class Appliances implements AsyncDisposable {
     options: Partial<TuyaSimOptions> = {},
   ): Promise<Appliance<TuyaSim>> {
     this.#number += 1;
-    const id = `bf0123456789abcdef00${this.#hex()}`;
+    const id = `bf0123456789abcdef${this.#hex()}`;
     const key = 'a-key-of-tuya-16';
     const load = new Load(watts);
     const sim = new TuyaSim({ id, key, version: '3.3', power: load.power, ...options });
@@ -161,7 +162,7 @@ export class Appliances implements AsyncDisposable {
   async shelly(name: string, watts: number, options: ShellySimOptions = {}): Promise<Appliance<ShellySim>> {
     this.#number += 1;
     const load = new Load(watts);
-    const sim = new ShellySim({ mac: `0200006200${this.#hex()}`, power: load.power, ...options });
+    const sim = new ShellySim({ mac: `02000062${this.#hex()}`, power: load.power, ...options });
     this.#life.defer(() => sim.close());
     await sim.listen();
     this.#devices.shelly.push({ host: sim.host, name });
@@ -219,7 +220,7 @@ export class Appliances implements AsyncDisposable {
     this.#number += 1;
     const load = new Load(watts);
     const sim = new TasmotaSim({
-      mac: `0200006300${this.#hex()}`,
+      mac: `02000063${this.#hex()}`,
       name,
       power: load.power,
       telePeriodMs: 60_000,
@@ -235,7 +236,7 @@ export class Appliances implements AsyncDisposable {
   }
 
   #hex(): string {
-    return this.#number.toString(16).padStart(2, '0');
+    return this.#number.toString(16).padStart(4, '0');
   }
 
   #add<Sim>(source: string, name: string, load: Load, sim: Sim): Appliance<Sim> {
