@@ -38,7 +38,9 @@ export function devicesText({ house, devices }: ElectricityBody): string {
   };
   const parts = [
     `The house draws ${watts(house.power_watts) || 'an unknown power'} ${basis[house.basis]}`.trimEnd(),
-    house.unexplained_watts === null ? '' : `${watts(house.unexplained_watts)} of it unexplained`,
+    house.unexplained_watts === null || house.unexplained_watts < 0
+      ? ''
+      : `${watts(house.unexplained_watts)} of it unexplained`,
     house.energy === null ? '' : `${kwh(house.energy.today_kwh)} today`,
     house.cost_today === null ? '' : `${coins(house.cost_today, house.currency)} today`,
   ].filter((part) => part !== '');

@@ -27,7 +27,7 @@ export const allCircuits = 'circuits';
 export function compose(devices: readonly Device[], mainMeter?: string): Composition {
   const electric = devices.filter((d) => d.medium !== 'gas');
   const byId = new Map(electric.map((d) => [d.id, d]));
-  const supplies = electric.filter((d) => isSupply(d) && d.parent === undefined);
+  const supplies = electric.filter((d) => isSupply(d) && !isInside(d, byId));
   const first = meterSources.flatMap((source) => supplies.find((d) => d.source === source) ?? [])[0];
   const meter = (mainMeter === undefined ? undefined : byId.get(mainMeter)) ?? first ?? supplies[0];
   const others = electric.filter((d) => d !== meter && !isSupply(d) && !isInside(d, byId));

@@ -65,6 +65,7 @@ export async function openShelly(site: Site): Promise<Part> {
   ];
   return {
     section: { devices: all.map(({ sim }) => ({ host: sim.host })) },
+    overrides: [{ device: `shelly:${supplyMac}/em:0`, whole_house: true }],
     devices: [
       { id: `shelly:${fridgeMac}/switch:0`, path: 'shelly.fridge', power: power.fridge },
       { id: `shelly:${supplyMac}/em:0`, path: 'shelly.supply', power: site.supply },

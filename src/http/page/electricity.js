@@ -23,7 +23,10 @@ function facts(house) {
     basisWords[house.basis],
     house.energy === null ? '' : `${kwh(house.energy.today_kwh)} today`,
     house.cost_today === null ? '' : money(house.cost_today, house.currency),
-    house.unexplained_watts === null ? '' : `${watts(house.unexplained_watts)} unexplained`,
+    // Meters are read at different moments; less than nothing explains itself in a few seconds.
+    house.unexplained_watts === null || house.unexplained_watts < 0
+      ? ''
+      : `${watts(house.unexplained_watts)} unexplained`,
     house.base_load_watts === null ? '' : `base load ${watts(house.base_load_watts)}`,
   ]
     .filter((fact) => fact !== '')

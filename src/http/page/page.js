@@ -327,6 +327,7 @@ const eventWords = {
   'electricity.switch-failed': (_name, { name, wanted }) => `${name} did not switch ${wanted ? 'on' : 'off'}`,
   'electricity.turned-on': (_name, { name }) => `${name} went on`,
   'electricity.turned-off': (_name, { name }) => `${name} went off`,
+  'electricity.appliance': (name) => `The ${name.replaceAll('_', ' ')} ran`,
   'electricity.anomaly': (_name, { text }) => text,
   'electricity.left-on': (_name, { text }) => text,
   'device.discovered': (name) =>
