@@ -152,7 +152,8 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
   const brokers = await openMqtt(config, {
     log,
     health,
-    signal: ending.signal,
+    // Closed below, after those who still talk to it.
+    signal: new AbortController().signal,
     start: options.startBroker,
   });
   life.defer(() => brokers.close());

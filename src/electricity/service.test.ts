@@ -139,6 +139,17 @@ test('trouble is told once with name, address and kind of error, and its end too
   expect(lines.filter((l) => l.includes('answers again'))).toHaveLength(1);
 });
 
+test('the same trouble with another number in it is told once', async () => {
+  const { announce, service, lines } = await house();
+  announce(lamp);
+  for (let i = 0; i < 5; i += 1) {
+    const error = new LaresError('BAD_REPLY', `not JSON (${i * 7} characters)`);
+    service.take('kasa', { kind: 'trouble', id: lamp.id, address: '192.0.2.7', error });
+    service.take('kasa', { kind: 'trouble', id: undefined, address: '192.0.2.8', error });
+  }
+  expect(lines.filter((l) => l.includes('kasa error'))).toHaveLength(2);
+});
+
 test('what is not a number was not measured, and a clock that is ahead makes nothing fresh for ever', async () => {
   const { announce, say, clock, device } = await house();
   announce(lamp);

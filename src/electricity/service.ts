@@ -207,8 +207,13 @@ export class ElectricityService {
   #troubled(kind: string, id: string | undefined, address: string, error: LaresError): void {
     const known = id === undefined ? undefined : this.#known.get(id);
     const text = error.message;
-    const isNew = known === undefined ? !this.#strangers.has(`${address} ${text}`) : known.problem !== text;
-    if (known === undefined) this.#remember(`${address} ${text}`);
+    const before = known?.problem;
+    const stranger = `${address} ${gist(text)}`;
+    const isNew =
+      known === undefined
+        ? !this.#strangers.has(stranger)
+        : before === undefined || gist(before) !== gist(text);
+    if (known === undefined) this.#remember(stranger);
     else known.problem = text;
     if (!isNew) return;
     const name = known?.announcement.device.name ?? 'a device';
@@ -236,6 +241,9 @@ export class ElectricityService {
     for (const listener of this.#listeners) listener();
   }
 }
+
+/** Trouble without its numbers: garbage of another length is the same trouble. */
+const gist = (text: string) => text.replaceAll(/\d+/g, '#');
 
 /** Only known quantities with finite values: what is not a number was not measured. */
 function clean(values: Values): Values {
