@@ -19,7 +19,7 @@ import type { Logger } from '#platform/log.ts';
 import { processStats, type SinkStats } from '#platform/stats.ts';
 import { Supervisor } from '#platform/supervisor.ts';
 import { ensureToken } from '#platform/token.ts';
-import { presencePort, presenceReadings } from '#presence/index.ts';
+import { anyoneHome, presencePort, presenceReadings } from '#presence/index.ts';
 import { PresenceService } from '#presence/service.ts';
 import { lockDataDir, openStore } from '#store/index.ts';
 import type { HouseConfig } from './config.ts';
@@ -167,7 +167,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     timeZone: timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
     folder: options.folder ?? process.cwd(),
     whereIs: (mac) => lan.get(mac)?.ip,
-    anyoneHome: () => (config.presence.people.length === 0 ? undefined : presence.view().countHome > 0),
+    anyoneHome: () => anyoneHome(presence.view()),
     broker: brokers.sources,
     homeassistant: config.homeassistant && {
       url: config.homeassistant.url,

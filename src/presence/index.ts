@@ -19,5 +19,6 @@ export {
   type OwnedDevice,
   type PresencePort,
 } from './http.ts';
+export { anyoneHome } from './occupancy.rules.ts';
 export { presencePort } from './port.ts';
 export { staysOf, type Stay } from './stays.rules.ts';
