@@ -9,7 +9,8 @@ import { drivers, type DriverKind } from '#electricity/drivers/index.ts';
 import type { IngressReply, IngressRequest, PulseDriver } from '#electricity/drivers/pulse/driver.ts';
 import { Ledger } from '#electricity/energy/ledger.ts';
 import { Insight } from '#electricity/insight/service.ts';
-import type { Announcement, ElectricitySignal } from '#electricity/model.ts';
+import { Healing } from '#electricity/healing.ts';
+import type { ElectricitySignal } from '#electricity/model.ts';
 import { cheapestWindow, type Window } from '#electricity/money/window.rules.ts';
 import { pricesHealth } from '#electricity/money/health.rules.ts';
 import { Prices } from '#electricity/money/prices.ts';
@@ -42,11 +43,6 @@ export interface ElectricityParts {
 const minuteMs = 60_000;
 const soonMs = 2_000;
 const hourMs = 3_600_000;
-// A device is asked for what it remembers at most this often; its flash and its patience are small.
-const askAgainMs = 600_000;
-const rememberLimitMs = 30_000;
-// They hear what is sent to them: a cycle of seconds hears nothing, and their ports and names belong to the service.
-const listening: ReadonlySet<DriverKind> = new Set(['pulse', 'glow', 'tasmota']);
 
 const notSetUp: IngressReply = {
   status: 503,
@@ -62,7 +58,7 @@ export class Electricity {
   readonly insight: Insight;
   readonly #parts: ElectricityParts;
   readonly #running = new Map<DriverKind, unknown>();
-  readonly #asked = new Map<string, number>();
+  readonly #healing: Healing;
   #config: ElectricityConfig;
   #prices: Prices;
   #pricing = new AbortController();
@@ -129,6 +125,12 @@ export class Electricity {
       pricePerKwh: () => this.spending.priceAt(clock.now()),
       houseSeries: `${config.prefix}.house.power_watts`,
     });
+    this.#healing = new Healing({
+      clock,
+      log,
+      rememberers: () => this.service.rememberers(),
+      ledger: this.ledger,
+    });
   }
 
   /** Loads what is kept and starts every source that the settings name. */
@@ -172,7 +174,7 @@ export class Electricity {
     if (!isDeepStrictEqual(before.tariff, config.tariff)) this.#reprice();
     this.service.configure(config);
     for (const kind of Object.keys(drivers) as DriverKind[]) {
-      const settings = this.#parts.fleeting && listening.has(kind) ? undefined : settingsOf(kind, config);
+      const settings = this.#parts.fleeting && drivers[kind].listens ? undefined : settingsOf(kind, config);
       if (this.#running.has(kind) && isDeepStrictEqual(this.#running.get(kind), settings)) continue;
       this.#running.set(kind, settings);
       if (settings !== undefined) this.#run(kind, settings);
@@ -194,7 +196,8 @@ export class Electricity {
         await this.ledger.flush();
         await this.spending.refresh(clock.now());
         await this.#reflect();
-        healing ??= this.#heal(signal)
+        healing ??= this.#healing
+          .pass(signal)
           .catch((error: unknown) =>
             log.error(`electricity error: gaps are not healed: ${reason(error)}`, { error }),
           )
@@ -299,34 +302,6 @@ export class Electricity {
       this.#writing = undefined;
       void this.ledger.flush();
     }, soonMs).unref();
-  }
-
-  /** Asks devices that answer again what they used in the meantime. One after the other, and none for long. */
-  async #heal(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#parts;
-    for (const { id, remembers } of this.service.rememberers()) {
-      const gaps = this.ledger.gaps(id);
-      const now = clock.now();
-      const [first, last] = [gaps[0], gaps.at(-1)];
-      if (signal.aborted || first === undefined || last === undefined) continue;
-      if (now - (this.#asked.get(id) ?? Number.NEGATIVE_INFINITY) < askAgainMs) continue;
-      this.#asked.set(id, now);
-      await this.#ask(id, remembers, first.from, last.to, signal).catch((error: unknown) =>
-        log.debug(`electricity: ${id} does not say what it remembers: ${reason(error)}`),
-      );
-    }
-  }
-
-  async #ask(
-    id: string,
-    remembers: NonNullable<Announcement['remembers']>,
-    from: number,
-    to: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(rememberLimitMs)]);
-    const slots = await remembers.energy(from, to, limit);
-    if (slots.length > 0) await this.ledger.remember(id, slots);
   }
 }
 

@@ -19,6 +19,8 @@ export interface Registered<Kind extends string, Schema extends z.ZodObject> {
   readonly title: string;
   readonly config: Schema;
   make(parts: DriverParts): Driver<Kind, z.output<Schema>, ElectricitySignal>;
+  /** It waits for what is sent to it: a cycle of seconds hears nothing, and its ports and names belong to the service. */
+  readonly listens: boolean;
   /** Absent where the protocol has no way to be found. */
   readonly discover?: (config: z.output<Schema>, io: DiscoverIo) => AsyncIterable<Found>;
 }
@@ -40,6 +42,7 @@ function polled<const Kind extends string, Schema extends PollSchema, T extends 
     kind,
     title,
     config,
+    listens: false,
     make: (parts) =>
       polledDriver<Kind, z.output<Schema>, T>({ kind, title, config, example, protocol }, parts),
     ...(protocol.discover === undefined
@@ -57,8 +60,9 @@ function pushed<const Kind extends string, Schema extends z.ZodObject>(
   title: string,
   config: Schema,
   make: Registered<Kind, Schema>['make'],
+  listens: boolean,
 ): Registered<Kind, Schema> {
-  return { kind, title, config, make };
+  return { kind, title, config, make, listens };
 }
 
 /** Every source that can be named under `electricity` in the settings. A new one is a folder and a line here. */
@@ -67,15 +71,16 @@ export const drivers = {
   tuya: polled('tuya', 'Tuya', tuya),
   shelly: polled('shelly', 'Shelly', shelly),
   modbus: polled('modbus', 'Circuits over Modbus', modbus),
-  pulse: pushed('pulse', 'Pulse meters', pulse.config, pulse.makePulseDriver),
-  glow: pushed('glow', 'Glow smart meter display', glow.config, glow.makeGlowDriver),
-  tasmota: pushed('tasmota', 'Tasmota over MQTT', tasmota.config, tasmota.makeTasmotaDriver),
+  pulse: pushed('pulse', 'Pulse meters', pulse.config, pulse.makePulseDriver, true),
+  glow: pushed('glow', 'Glow smart meter display', glow.config, glow.makeGlowDriver, true),
+  tasmota: pushed('tasmota', 'Tasmota over MQTT', tasmota.config, tasmota.makeTasmotaDriver, true),
   tasmota_http: polled('tasmota_http', 'Tasmota over HTTP', tasmotaHttp),
   homeassistant: pushed(
     'homeassistant',
     'Energy from Home Assistant',
     homeassistant.config,
     homeassistant.makeHomeAssistantEnergyDriver,
+    false,
   ),
 } as const;
 

@@ -9,6 +9,7 @@ import * as kasa from '../drivers/kasa/driver.ts';
 import { KasaSim, simLogin } from '../drivers/kasa/sim.ts';
 import * as shelly from '../drivers/shelly/driver.ts';
 import { ShellySim } from '../drivers/shelly/sim.ts';
+import { Healing } from '../healing.ts';
 import { ElectricityService } from '../service.ts';
 import { Ledger } from './ledger.ts';
 import { electricityMigrations } from './repository.ts';
@@ -88,6 +89,21 @@ async function outage(open: Open, from: number, before = 4 * hour) {
       baseLoadWatts: () => undefined,
     });
     await service.start();
+    const healing = new Healing({
+      clock,
+      log: silent,
+      ledger,
+      rememberers: () =>
+        service.rememberers().map(({ id, remembers }) => ({
+          id,
+          remembers: {
+            energy: (...span) => {
+              asked.push(id);
+              return remembers.energy(...span);
+            },
+          },
+        })),
+    });
     const end = clock.now() + ms;
     for (let turn = 0; clock.now() < end; turn += 1) {
       const { answers } = await station.poll(AbortSignal.timeout(5_000));
@@ -97,14 +113,7 @@ async function outage(open: Open, from: number, before = 4 * hour) {
       }
       if (turn % 2 === 1) {
         await ledger.flush();
-        for (const { id, remembers } of service.rememberers()) {
-          const gaps = ledger.gaps(id);
-          const [first, last] = [gaps[0], gaps.at(-1)];
-          // As the house does: at most once in ten minutes.
-          if (first === undefined || last === undefined || turn % 20 !== 1) continue;
-          asked.push(id);
-          await ledger.remember(id, await remembers.energy(first.from, last.to, AbortSignal.timeout(10_000)));
-        }
+        await healing.pass(new AbortController().signal);
       }
       await clock.advance(tick);
     }
