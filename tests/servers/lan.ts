@@ -64,19 +64,38 @@ export type AirCommand =
 
 export type Privilege = 'root' | 'nobody' | 'nobody-with-net-raw';
 
-const privileges: Record<Privilege, readonly string[]> = {
+const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups'] as const;
+
+/** Whether a stranger may read this checkout; below a folder of `mktemp -d` he may not. */
+function nobodyReaches(file: string): boolean {
+  try {
+    execFileSync('setpriv', [...asNobody, '--', 'test', '-r', file], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// In a private checkout root itself runs with the same capabilities and no others: those are what decides, not the name.
+const strippedRoot: Record<Privilege, readonly string[]> = {
   root: [],
-  nobody: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-net_raw', '--'],
+  nobody: ['setpriv', '--inh-caps=-all', '--bounding-set=-all', '--'],
+  'nobody-with-net-raw': ['setpriv', '--inh-caps=-all', '--bounding-set=-all,+net_raw', '--'],
+};
+
+const stranger: Record<Privilege, readonly string[]> = {
+  root: [],
+  nobody: ['setpriv', ...asNobody, '--bounding-set=-net_raw', '--'],
   'nobody-with-net-raw': [
     'setpriv',
-    '--reuid=65534',
-    '--regid=65534',
-    '--clear-groups',
+    ...asNobody,
     '--inh-caps=-all,+net_raw',
     '--ambient-caps=+net_raw',
     '--',
   ],
 };
+
+const privileges = canMakeLan && !nobodyReaches(fileURLToPath(import.meta.url)) ? strippedRoot : stranger;
 
 /** One end of a test LAN: a place where programs can run. */
 export class Namespace {

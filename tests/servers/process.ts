@@ -44,7 +44,8 @@ export function launch(
   const as = isRoot && options.user !== undefined ? { uid: uid(options.user), gid: gid(options.user) } : {};
   const child = spawn(command, args, {
     ...as,
-    cwd: options.cwd,
+    // A checkout that is private to root (`mktemp -d`) is no place for another user to stand in; Python refuses to start there.
+    cwd: options.cwd ?? ('uid' in as ? '/' : undefined),
     env: { PATH: systemPath, LANG: 'C.UTF-8', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
