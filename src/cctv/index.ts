@@ -1,0 +1,1 @@
+export type { Box, Detection, Ground, Observation, Point, Polygon, ToReference, Track } from './model.ts';

@@ -1,0 +1,57 @@
+import type { Observation } from '#cctv/index.ts';
+
+export type Severity = 'info' | 'warning' | 'critical';
+
+export type HomeMode = 'home' | 'away' | 'night';
+
+/** What the house knows beside the cameras at one instant. */
+export interface Situation {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly timeZone: string;
+  readonly mode: HomeMode;
+  /** People known to be home; undefined while nobody can tell. */
+  readonly residentsHome: readonly string[] | undefined;
+  /** People who arrived within the last minutes. */
+  readonly arrivedLately: readonly string[];
+  /** Phones on the network that belong to nobody known, with the instant of their first sight. */
+  readonly unknownPhones: readonly { readonly id: string; readonly since: number }[];
+}
+
+/** One gate of a rule with what it saw, so that an alert can be explained and a rule that stays silent too. */
+export interface Gate {
+  readonly gate: string;
+  readonly passed: boolean;
+  /** `4.2 m ± 0.3 from gate, wanted < 5 m` */
+  readonly text: string;
+}
+
+/** What a rule says of one observation. */
+export type Verdict =
+  | { readonly kind: 'no'; readonly gates: readonly Gate[] }
+  | { readonly kind: 'held'; readonly gates: readonly Gate[]; readonly reason: string }
+  | {
+      readonly kind: 'alert';
+      readonly gates: readonly Gate[];
+      readonly severity: Severity;
+      readonly message: string;
+    };
+
+/** What channels deliver. */
+export interface AlertMessage {
+  /** Unique for ever: channels that can, use it so that nothing is told twice. */
+  readonly id: string;
+  readonly at: number;
+  readonly rule: string;
+  readonly ruleName: string;
+  readonly camera: string;
+  readonly cameraName: string;
+  readonly label: string;
+  readonly severity: Severity;
+  /** `A person, 4 metres from the gate, coming closer` */
+  readonly text: string;
+  readonly observation: Observation;
+  /** Absolute file of the picture, once there is one. */
+  readonly snapshot?: string;
+  readonly gates: readonly Gate[];
+}
