@@ -42,6 +42,12 @@ export const logConfig = z
       description: 'text: time|LEVEL|component|CODE|message; json: one object a line',
       reload: 'live',
     }),
+    files: z.boolean().default(true).meta({
+      title: 'Files',
+      description:
+        'Besides standard output, app.log, errors.log and alerts.log in the folder logs of the data directory: a file a day, compressed after 30 days, removed after 90',
+      reload: 'restart',
+    }),
   })
   .prefault({})
-  .meta({ title: 'Log', description: 'What is written to standard output' });
+  .meta({ title: 'Log', description: 'What is written, and where' });

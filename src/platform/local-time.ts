@@ -13,3 +13,22 @@ export function localHour(at: number, timeZone?: string): number {
   formats.set(key, format);
   return Number(format.format(at));
 }
+
+const dayFormats = new Map<string, Intl.DateTimeFormat>();
+
+/** The local day of an instant (epoch ms) as `2026-01-31`; the machine's own zone unless given. */
+export function localDay(at: number, timeZone?: string): string {
+  const key = timeZone ?? '';
+  let format = dayFormats.get(key);
+  if (format === undefined) {
+    // The Swedish way of writing a day is the ISO one.
+    format = new Intl.DateTimeFormat('sv-SE', {
+      timeZone,
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+    });
+    dayFormats.set(key, format);
+  }
+  return format.format(at);
+}

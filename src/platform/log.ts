@@ -11,6 +11,9 @@ export interface LogOptions {
   readonly now?: () => number;
 }
 
+/** Hears every line that is written, without its line break. Must not throw or log. */
+export type LineListener = (line: string, level: Level, component: string) => void;
+
 /** Counters for `lares_log_lines_total`; operators watch the error rate. */
 export type LineCounts = Record<Level, number>;
 
@@ -19,7 +22,8 @@ const printable = (text: string) =>
   text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /**
- * The one writer of log lines. Text: `ISO time|LEVEL|component|CODE|message key=value`.
+ * The one writer of log lines. Text: `ISO time|LEVEL|component|CODE|message key=value`. CODE is that of the error in
+ * `fields.error`, or `fields.code`; it never holds what varies, so that lines can be counted by it.
  * Every registered secret is replaced before a line leaves the process.
  */
 export class Logger implements Log {
@@ -31,6 +35,7 @@ export class Logger implements Log {
     now: () => number;
     secrets: Set<string>;
     counts: LineCounts;
+    also?: LineListener;
   };
 
   constructor(options: LogOptions = {}, component = 'lares', shared?: Logger) {
@@ -55,6 +60,11 @@ export class Logger implements Log {
 
   configure(options: LogOptions): void {
     Object.assign(this.#shared, options);
+  }
+
+  /** Where lines go besides. */
+  listen(listener: LineListener): void {
+    this.#shared.also = listener;
   }
 
   /** From now on this text never appears in a line. Short values are ignored: they would blot out ordinary words. */
@@ -86,8 +96,8 @@ export class Logger implements Log {
     const { counts, format, now, secrets, write } = this.#shared;
     counts[level] += 1;
     if (levels.indexOf(level) < levels.indexOf(this.#shared.level)) return;
-    const { error, ...rest } = fields as { error?: unknown };
-    const code = error instanceof LaresError ? error.code : '-';
+    const { error, code: own, ...rest } = fields as { error?: unknown; code?: string };
+    const code = own ?? (error instanceof LaresError ? error.code : '-');
     const time = new Date(now()).toISOString();
     // A message that tells the reason already need not tell it twice.
     const cause = error === undefined || message.includes(reason(error)) ? {} : { reason: reason(error) };
@@ -98,6 +108,7 @@ export class Logger implements Log {
     for (const secret of secrets) line = line.replaceAll(secret, '[secret]');
     try {
       write(line);
+      this.#shared.also?.(line, level, this.#component);
     } catch {
       // A full disk or a closed pipe must never stop the house.
     }

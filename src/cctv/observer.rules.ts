@@ -1,0 +1,257 @@
+import { foot, inside, iou } from './box.rules.ts';
+import type { Box, Ground, Identity, Observation, Point, Polygon, ToReference, Track } from './model.ts';
+
+/** A zone of one camera as the settings name it. */
+export interface Zone {
+  readonly name: string;
+  readonly polygon: Polygon;
+  readonly door?: 'outside' | 'inside' | undefined;
+}
+
+/** Where one object is in metres; one for each object, because it smooths. */
+export interface PathOnGround {
+  step(at: number, box: Box): { readonly ground: Ground; readonly speed: number } | undefined;
+  references(): Readonly<Record<string, ToReference>>;
+}
+
+/** What does not change from frame to frame. */
+export interface Scene {
+  readonly camera: string;
+  readonly zones: readonly Zone[];
+  /** Absent on a camera without calibration. */
+  readonly newPath?: (() => PathOnGround) | undefined;
+}
+
+/** An event that the book holds open from before a restart. */
+export interface OpenEvent {
+  readonly id: string;
+  readonly label: string;
+  readonly box: Box;
+  readonly at: number;
+  readonly seenAt: number;
+}
+
+/** Somebody went through a door of the home, as far as a camera can tell. */
+export interface Passage {
+  readonly direction: 'entry' | 'exit';
+  readonly at: number;
+  readonly event: string;
+  readonly zone: string;
+  /** 0 to 1. */
+  readonly confidence: number;
+}
+
+export interface Step {
+  readonly observations: readonly Observation[];
+  /** Ids of events among the observations that begin with this frame. */
+  readonly opened: readonly string[];
+  readonly passages: readonly Passage[];
+}
+
+interface Followed {
+  readonly event: string;
+  readonly path: PathOnGround | undefined;
+  readonly bornAt: number;
+  /** The zone of a door in which it first appeared. */
+  readonly bornIn: Zone | undefined;
+  zones: Readonly<Record<string, number>>;
+  /** Undefined only until its first frame has been looked at. */
+  last: Observation | undefined;
+  told: boolean;
+}
+
+// Whatever stands this long is part of the place; when it moves again, that is news.
+const settledMs = 10 * 60_000;
+// After a restart an object is the one from before when it is found at nearly its old place so soon.
+const resumeMs = 30_000;
+const resumeIou = 0.2;
+// A box flickers: who stands at the edge of a zone is in it until this far outside, in fractions of the picture.
+const nearness = 0.02;
+// Somebody who came out of a door is first seen a little later than the door opened.
+const doorMs = 1_500;
+const mostFollowed = 200;
+
+/**
+ * Turns the tracks of one camera into observations: which event each belongs to, where it stands in metres, in which
+ * zones, and whether somebody went through a door. Pure: instants come with the tracks, ids from `newId`.
+ */
+export class Observer {
+  #scene: Scene;
+  readonly #newId: (at: number) => string;
+  readonly #followed = new Map<number, Followed>();
+  readonly #identities = new Map<number, Identity>();
+  #open: readonly OpenEvent[];
+
+  constructor(scene: Scene, open: readonly OpenEvent[], newId: (at: number) => string) {
+    this.#scene = scene;
+    this.#open = open;
+    this.#newId = newId;
+  }
+
+  /** Takes changed zones and calibration; what is followed goes on. */
+  configure(scene: Scene): void {
+    this.#scene = scene;
+  }
+
+  /** The event of a track, while it has one. */
+  eventOf(track: number): string | undefined {
+    return this.#followed.get(track)?.event;
+  }
+
+  /** What recognition said of a track; stands in its observations from now on. */
+  identify(track: number, identity: Identity): void {
+    if (this.#followed.has(track)) this.#identities.set(track, identity);
+  }
+
+  /** How many objects are followed by label. */
+  counts(): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const { last } of this.#followed.values())
+      if (last !== undefined) counts[last.label] = (counts[last.label] ?? 0) + 1;
+    return counts;
+  }
+
+  /** Events of before a restart whose object did not come back; they ended when it was last seen. */
+  expired(now: number): readonly OpenEvent[] {
+    const gone = this.#open.filter((e) => now - e.seenAt > resumeMs);
+    if (gone.length > 0) this.#open = this.#open.filter((e) => !gone.includes(e));
+    return gone;
+  }
+
+  /** `ended` are tracks that are gone for good. */
+  step(at: number, tracks: readonly Track[], ended: readonly number[]): Step {
+    const observations: Observation[] = [];
+    const opened: string[] = [];
+    const passages: Passage[] = [];
+    for (const track of tracks) {
+      if (track.state === 'tentative' || track.seenAt !== at) continue;
+      let one = this.#followed.get(track.id);
+      if (one === undefined) {
+        if (track.furniture === true || this.#settled(track, at) || this.#followed.size >= mostFollowed)
+          continue;
+        const begun = this.#begin(track, at);
+        one = begun.followed;
+        if (begun.fresh) opened.push(one.event);
+        this.#followed.set(track.id, one);
+      }
+      const now = this.#look(one, track, at);
+      const settled = this.#settled(track, at);
+      one.last = now;
+      observations.push(settled ? { ...now, ended: true } : now);
+      if (!one.told && track.label === 'person') {
+        one.told = true;
+        if (one.bornIn?.door !== undefined)
+          passages.push(
+            passage(now, one.bornIn, one.bornIn.door === 'outside' ? 'exit' : 'entry', one.bornAt),
+          );
+      }
+      if (settled) this.#end(track.id);
+    }
+    for (const id of ended) {
+      const { last, bornIn } = this.#followed.get(id) ?? {};
+      this.#end(id);
+      if (last === undefined) continue;
+      observations.push({ ...last, ended: true });
+      const door = last.label === 'person' ? this.#doorAt(foot(last.box)) : undefined;
+      // Who came out of a door and went straight back in did neither come nor go.
+      if (door?.door !== undefined && bornIn?.name !== door.name)
+        passages.push(passage(last, door, door.door === 'outside' ? 'entry' : 'exit', last.at));
+    }
+    return { observations, opened, passages };
+  }
+
+  /** The connection broke or the picture changed: all that was followed ended when it was last seen. */
+  interrupt(): readonly Observation[] {
+    const last = [...this.#followed.values()].flatMap(({ last: seen }) =>
+      seen === undefined ? [] : [{ ...seen, ended: true }],
+    );
+    this.#followed.clear();
+    this.#identities.clear();
+    return last;
+  }
+
+  #settled(track: Track, at: number): boolean {
+    return track.stationarySince !== undefined && at - track.stationarySince > settledMs;
+  }
+
+  #end(id: number): void {
+    this.#followed.delete(id);
+    this.#identities.delete(id);
+  }
+
+  #begin(track: Track, at: number): { followed: Followed; fresh: boolean } {
+    const before = this.#open.find(
+      (e) => e.label === track.label && at - e.seenAt <= resumeMs && iou(e.box, track.box) >= resumeIou,
+    );
+    if (before !== undefined) this.#open = this.#open.filter((e) => e !== before);
+    const bornAt = before?.at ?? track.bornAt;
+    const event = before?.id ?? this.#newId(track.bornAt);
+    // Who stood there before a restart did not come through the door.
+    const door = before === undefined && at - bornAt <= doorMs ? this.#doorAt(foot(track.box)) : undefined;
+    const followed: Followed = {
+      event,
+      path: this.#scene.newPath?.(),
+      bornAt,
+      bornIn: door,
+      zones: {},
+      last: undefined,
+      told: before !== undefined,
+    };
+    return { followed, fresh: before === undefined };
+  }
+
+  #doorAt(point: Point): Zone | undefined {
+    return this.#scene.zones.find((z) => z.door !== undefined && inside(point, z.polygon));
+  }
+
+  #look(one: Followed, track: Track, at: number): Observation {
+    const placed = one.path?.step(at, track.box);
+    one.zones = zonesNow(one.zones, this.#scene.zones, foot(track.box), at);
+    const identity = this.#identities.get(track.id);
+    return {
+      camera: this.#scene.camera,
+      event: one.event,
+      at,
+      label: track.label,
+      score: track.score,
+      box: track.box,
+      bornAt: one.bornAt,
+      velocity: track.velocity,
+      ...(track.stationarySince === undefined ? {} : { stationarySince: track.stationarySince }),
+      ...(track.furniture === true ? { furniture: true } : {}),
+      ...(placed === undefined ? {} : { ground: placed.ground, speed: placed.speed }),
+      references: placed === undefined ? {} : one.path!.references(),
+      zones: one.zones,
+      ...(identity === undefined ? {} : { identity }),
+    };
+  }
+}
+
+/** Since when the point stands in each zone. */
+function zonesNow(
+  before: Readonly<Record<string, number>>,
+  zones: readonly Zone[],
+  point: Point,
+  at: number,
+): Readonly<Record<string, number>> {
+  const now: Record<string, number> = {};
+  for (const { name, polygon } of zones) {
+    const since = before[name];
+    if (inside(point, polygon)) now[name] = since ?? at;
+    else if (since !== undefined && near(point, polygon)) now[name] = since;
+  }
+  return now;
+}
+
+const near = ({ x, y }: Point, polygon: Polygon) =>
+  [
+    { x: x - nearness, y },
+    { x: x + nearness, y },
+    { x, y: y - nearness },
+    { x, y: y + nearness },
+  ].some((p) => inside(p, polygon));
+
+function passage(seen: Observation, zone: Zone, direction: Passage['direction'], at: number): Passage {
+  // A camera sees that somebody passes, not who opened the door; a weak detection proves less.
+  return { direction, at, event: seen.event, zone: zone.name, confidence: Math.min(0.9, seen.score) };
+}

@@ -1,0 +1,68 @@
+import type { CameraConfig, PerformanceConfig } from './config.ts';
+import type { CameraPlan, RecordPlan } from './ingest/messages.ts';
+
+/** What all cameras share in their plans. */
+export interface PlanParts {
+  readonly performance: PerformanceConfig;
+  readonly labels: readonly string[];
+  /** The score that the tracker holds objects against. */
+  readonly threshold: number;
+  readonly record: Omit<RecordPlan, 'mode' | 'folder'>;
+  /** Absolute folder of the recordings of a camera. */
+  readonly folderOf: (camera: string) => string;
+}
+
+/** The address with credentials in it, as the reader needs it. Never for logs: see `plainUrl`. */
+export function signedUrl(url: string, username?: string, password?: string): string {
+  const parsed = new URL(url);
+  if (parsed.username === '' && username !== undefined) parsed.username = encodeURIComponent(username);
+  if (parsed.password === '' && password !== undefined) parsed.password = encodeURIComponent(password);
+  return parsed.href;
+}
+
+/** The address without credentials and query, for people and logs. */
+export function plainUrl(url: string): string {
+  const parsed = URL.parse(url);
+  if (parsed === null) return 'an address that cannot be read';
+  const port = parsed.port === '' ? '' : `:${parsed.port}`;
+  return `${parsed.protocol}//${parsed.hostname}${port}${parsed.pathname}`;
+}
+
+/** Everything in the settings of a camera that must never be shown. */
+export function secretsOf({ url, streams, password }: CameraConfig): string[] {
+  const urls = [url, ...Object.values(streams ?? {})].filter((u) => u !== undefined);
+  const inside = urls.map((u) => URL.parse(u)?.password ?? '').filter((p) => p !== '');
+  return [...inside, ...inside.map(decoded), ...(password === undefined ? [] : [password])];
+}
+
+/** What the child that reads a camera has to know. */
+export function planOf(camera: CameraConfig, parts: PlanParts): CameraPlan {
+  const { performance, record, labels, threshold, folderOf } = parts;
+  const { url, streams = {}, username, password } = camera;
+  const signed = (own: string | undefined) => signedUrl(own ?? url, username, password);
+  return {
+    id: camera.id,
+    urls: { detect: signed(streams.detect), record: signed(streams.record), live: signed(streams.live) },
+    transport: camera.transport,
+    fps: Math.min(camera.fps ?? performance.fps_limit, performance.fps_limit),
+    frameSkip: performance.frame_skip,
+    detect: camera.detect,
+    hardware: camera.hardware,
+    motionMasks: camera.motion_masks,
+    objectMasks: camera.object_masks,
+    labels,
+    threshold,
+    motionGate: camera.motion_gate,
+    regions: performance.regions,
+    record: { ...record, mode: camera.record, folder: folderOf(camera.id) },
+  };
+}
+
+/** Percent signs of a password that nobody encoded are part of it. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

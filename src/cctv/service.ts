@@ -1,0 +1,435 @@
+import type { Bus } from '#kernel/bus.ts';
+import type { Clock } from '#kernel/driver.ts';
+import { reason } from '#kernel/errors.ts';
+import type { Logger } from '#platform/log.ts';
+import type { Journal } from '#store/model.ts';
+import type { EventRow, PathPoint } from './book/model.ts';
+import type { CameraConfig } from './config.ts';
+import type { Signal } from './ingest/messages.ts';
+import type { CameraState, CameraStats, Cause, Observation, Role, StreamInfo } from './model.ts';
+import { Observer, type Passage, type PathOnGround, type Scene } from './observer.rules.ts';
+import { plainUrl } from './plan.rules.ts';
+import type { CameraView, SeenObject } from './view.model.ts';
+
+/** The book of the cameras as the service writes into it. */
+export interface EventPages {
+  openEvent(row: EventRow): void;
+  touchEvent(
+    id: string,
+    change: Partial<Pick<EventRow, 'seenAt' | 'confidence' | 'box' | 'identity' | 'data'>>,
+  ): void;
+  closeEvent(id: string, seenAt: number): void;
+  openEvents(): readonly EventRow[];
+  addPath(points: readonly PathPoint[]): void;
+  attachSnapshot(event: string, file: string): void;
+}
+
+/** Where pictures are kept; gives the name to write into the book. */
+export interface PictureFolder {
+  save(picture: {
+    readonly event: string;
+    readonly at: number;
+    readonly clean: Uint8Array;
+    readonly boxed: Uint8Array | undefined;
+  }): Promise<string>;
+}
+
+export interface CctvIo {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly bus: Pick<Bus, 'emit'>;
+  readonly journal: Pick<Journal, 'append'>;
+  readonly book: EventPages;
+  readonly pictures: PictureFolder;
+  readonly newId: (at: number) => string;
+  /** Undefined on a camera without calibration. */
+  readonly groundOf: (camera: string) => (() => PathOnGround) | undefined;
+  /** Tells the reader of a camera that something begins or ends, for recordings. */
+  readonly mark: (camera: string, event: string, open: boolean, at: number) => void;
+}
+
+interface Camera {
+  settings: CameraConfig;
+  readonly observer: Observer;
+  state: CameraState;
+  since: number;
+  cause: Cause | undefined;
+  detail: string | undefined;
+  readonly streams: Partial<Record<Role, StreamInfo>>;
+  stats: CameraStats | undefined;
+  picture: CameraView['picture'];
+  readonly current: Map<string, Kept>;
+  recordingUntil: number;
+}
+
+/** What of an observed object went into the book already. */
+interface Kept {
+  seen: Observation;
+  best: number;
+  touchedAt: number;
+  pathAt: number;
+  /** Nearest approach by reference in metres, zones entered, top speed. */
+  readonly facts: { nearest: Record<string, number>; zones: string[]; topSpeed: number };
+}
+
+const touchMs = 1_000;
+const pathMs = 500;
+// A segment that grows is told about at least this often.
+const recordingMs = 15_000;
+
+/**
+ * What the cameras see, as facts: which camera works, which objects are there, since when and where. Writes events into
+ * the book as they happen, so that a crash loses none that was told.
+ */
+export class CctvService {
+  readonly #io: CctvIo;
+  readonly #cameras = new Map<string, Camera>();
+  readonly #onObserved = new Set<(observation: Observation) => void>();
+  readonly #onChange = new Set<() => void>();
+  readonly #onSnapshot = new Set<(event: string, file: string) => void>();
+
+  constructor(io: CctvIo) {
+    this.#io = io;
+  }
+
+  /** Takes the settings; cameras that are gone end their events. Call once before the first signal. */
+  configure(cameras: readonly CameraConfig[]): void {
+    const { clock, book, newId } = this.#io;
+    const wanted = new Set(cameras.map((c) => c.id));
+    for (const [id, camera] of this.#cameras)
+      if (!wanted.has(id)) {
+        this.#take(camera, camera.observer.interrupt());
+        this.#cameras.delete(id);
+      }
+    let open: readonly EventRow[] | undefined;
+    for (const settings of cameras) {
+      const known = this.#cameras.get(settings.id);
+      if (known !== undefined) {
+        known.settings = settings;
+        known.observer.configure(this.#scene(settings));
+        if (!settings.enabled) this.#take(known, known.observer.interrupt());
+        continue;
+      }
+      open ??= book.openEvents();
+      const mine = open.filter((e) => e.camera === settings.id);
+      this.#cameras.set(settings.id, {
+        settings,
+        observer: new Observer(this.#scene(settings), mine, newId),
+        state: settings.enabled ? 'connecting' : 'off',
+        since: clock.now(),
+        cause: undefined,
+        detail: undefined,
+        streams: {},
+        stats: undefined,
+        picture: undefined,
+        current: new Map(),
+        recordingUntil: 0,
+      });
+    }
+    this.#changed();
+  }
+
+  /** Events whose camera the settings no longer name ended when their object was last seen. */
+  closeOrphans(): void {
+    for (const { id, camera, seenAt } of this.#io.book.openEvents())
+      if (!this.#cameras.has(camera)) this.#io.book.closeEvent(id, seenAt);
+  }
+
+  /** Every observation of a believed object, as it is made. Returns a function that unsubscribes. */
+  onObserved(listener: (observation: Observation) => void): () => void {
+    this.#onObserved.add(listener);
+    return () => this.#onObserved.delete(listener);
+  }
+
+  /** A picture of an event was written; `file` is relative to the data directory. */
+  onSnapshot(listener: (event: string, file: string) => void): () => void {
+    this.#onSnapshot.add(listener);
+    return () => this.#onSnapshot.delete(listener);
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#onChange.add(listener);
+    return () => this.#onChange.delete(listener);
+  }
+
+  cameras(): readonly CameraView[] {
+    return [...this.#cameras.values()].map((c) => this.#view(c));
+  }
+
+  settingsOf(camera: string): CameraConfig | undefined {
+    return this.#cameras.get(camera)?.settings;
+  }
+
+  /** Minutely: events of before a restart whose object never came back are closed. */
+  tidy(): void {
+    for (const { observer } of this.#cameras.values())
+      for (const { id, seenAt } of observer.expired(this.#io.clock.now()))
+        this.#io.book.closeEvent(id, seenAt);
+  }
+
+  /** Ends everything that is followed, at a stop. Events stay open in the book: they may go on after it. */
+  stop(): void {
+    for (const camera of this.#cameras.values())
+      for (const [event, kept] of camera.current) this.#touch(event, kept);
+  }
+
+  /** What a reader of cameras says. Unknown cameras are those that the settings no longer name. */
+  take(signal: Signal): void {
+    if (signal.kind === 'ready' || signal.kind === 'live') return;
+    if (signal.kind === 'log') return this.#log(signal);
+    const camera = this.#cameras.get(signal.camera);
+    if (camera === undefined) return;
+    switch (signal.kind) {
+      case 'state':
+        return this.#state(camera, signal);
+      case 'stream':
+        camera.streams[signal.role] = signal.info;
+        return this.#changed();
+      case 'tracks':
+        return this.#tracks(camera, signal);
+      case 'stats':
+        camera.stats = signal.stats;
+        return;
+      case 'scene':
+        return this.#scenery(camera, signal);
+      case 'segment':
+        camera.recordingUntil = signal.closed ? 0 : this.#io.clock.now() + recordingMs;
+        return;
+      case 'picture':
+        return void this.#picture(camera, signal);
+      case 'motion':
+    }
+  }
+
+  #scene(settings: CameraConfig): Scene {
+    return { camera: settings.id, zones: settings.zones, newPath: this.#io.groundOf(settings.id) };
+  }
+
+  #log({ level, camera, code, message }: Extract<Signal, { kind: 'log' }>): void {
+    const text = camera === undefined ? message : `camera ${camera}: ${message}`;
+    this.#io.log[level](text, code === undefined ? {} : { code });
+  }
+
+  #state(camera: Camera, signal: Extract<Signal, { kind: 'state' }>): void {
+    const { clock, log } = this.#io;
+    const { id } = camera.settings;
+    const before = camera.state;
+    const news = before !== signal.state || camera.cause !== signal.cause;
+    if (before !== signal.state) camera.since = clock.now();
+    Object.assign(camera, { state: signal.state, cause: signal.cause, detail: signal.detail });
+    if (signal.state !== 'live') this.#take(camera, camera.observer.interrupt());
+    // One line a disconnection, with the word that operators count, however many tries it takes to come back.
+    if (signal.lost === true) {
+      log.error(`camera ${id} error: ${signal.detail ?? signal.cause}; reconnect follows`, {
+        code: signal.cause,
+      });
+      this.#journal('camera.lost', camera, { cause: signal.cause ?? 'unknown' });
+    } else if (signal.state === 'down' && news)
+      log.error(`camera ${id} error: ${signal.detail ?? signal.cause}; it is tried again`, {
+        code: signal.cause,
+      });
+    if (signal.state === 'live' && before !== 'live') {
+      log.info(`camera ${id} is live`);
+      if (before === 'down') this.#journal('camera.back', camera, {});
+    }
+    if (news) this.#changed();
+  }
+
+  #scenery(camera: Camera, { problem, detail, at }: Extract<Signal, { kind: 'scene' }>): void {
+    camera.picture =
+      problem === 'fine' || problem === 'infrared' ? undefined : { problem, detail, since: at };
+    if (camera.picture !== undefined) {
+      this.#io.log.warn(`camera ${camera.settings.id}: ${detail}`, {
+        code: `PICTURE_${problem.toUpperCase()}`,
+      });
+      this.#journal(`camera.${problem}`, camera, { detail });
+    }
+    this.#changed();
+  }
+
+  #tracks(camera: Camera, { at, tracks, ended }: Extract<Signal, { kind: 'tracks' }>): void {
+    const { observations, opened, passages } = camera.observer.step(at, tracks, ended);
+    for (const seen of observations) if (opened.includes(seen.event)) this.#begin(camera, seen);
+    this.#take(camera, observations);
+    for (const passed of passages) this.#pass(camera, passed);
+    if (opened.length > 0 || ended.length > 0) this.#changed();
+  }
+
+  #begin(camera: Camera, seen: Observation): void {
+    const { book, mark } = this.#io;
+    book.openEvent({
+      id: seen.event,
+      at: seen.bornAt,
+      camera: seen.camera,
+      label: seen.label,
+      confidence: seen.score,
+      box: seen.box,
+      seenAt: seen.at,
+      closed: false,
+      data: {},
+    });
+    mark(camera.settings.id, seen.event, true, seen.bornAt);
+  }
+
+  #take(camera: Camera, observations: readonly Observation[]): void {
+    const points: PathPoint[] = [];
+    for (const seen of observations) {
+      const kept = camera.current.get(seen.event) ?? newKept(seen);
+      camera.current.set(seen.event, kept);
+      learn(kept, seen);
+      if (seen.at - kept.pathAt >= pathMs || seen.ended === true) {
+        kept.pathAt = seen.at;
+        points.push(pathPoint(seen));
+      }
+      if (seen.at - kept.touchedAt >= touchMs) this.#touch(seen.event, kept);
+      if (seen.ended === true) this.#close(camera, seen, kept);
+      for (const listener of this.#onObserved) listener(seen);
+    }
+    if (points.length > 0) this.#io.book.addPath(points);
+  }
+
+  #touch(event: string, kept: Kept): void {
+    kept.touchedAt = kept.seen.at;
+    this.#io.book.touchEvent(event, {
+      seenAt: kept.seen.at,
+      confidence: kept.best,
+      data: kept.facts,
+      ...(kept.seen.identity === undefined ? {} : { identity: kept.seen.identity }),
+    });
+  }
+
+  #close(camera: Camera, seen: Observation, kept: Kept): void {
+    this.#touch(seen.event, kept);
+    this.#io.book.closeEvent(seen.event, seen.at);
+    this.#io.mark(camera.settings.id, seen.event, false, seen.at);
+    camera.current.delete(seen.event);
+  }
+
+  #pass(camera: Camera, { direction, at, event, zone, confidence }: Passage): void {
+    const { bus, log } = this.#io;
+    log.info(
+      `camera ${camera.settings.id}: somebody ${direction === 'exit' ? 'left' : 'came in'} by ${zone}`,
+    );
+    const identity = camera.current.get(event)?.seen.identity;
+    const person = identity?.kind === 'face' ? identity.name : undefined;
+    bus.emit('movement', {
+      direction,
+      at,
+      source: `camera.${camera.settings.id}`,
+      confidence,
+      ref: event,
+      ...(person === undefined ? {} : { person }),
+    });
+    this.#journal('camera.passage', camera, { direction, zone, event, confidence });
+  }
+
+  async #picture(camera: Camera, signal: Extract<Signal, { kind: 'picture' }>): Promise<void> {
+    if (signal.track === undefined) return;
+    const event = camera.observer.eventOf(signal.track);
+    if (event === undefined) return;
+    try {
+      const file = await this.#io.pictures.save({
+        event,
+        at: camera.current.get(event)?.seen.bornAt ?? signal.at,
+        clean: signal.clean,
+        boxed: signal.boxed,
+      });
+      this.#io.book.attachSnapshot(event, file);
+      for (const listener of this.#onSnapshot) listener(event, file);
+    } catch (error) {
+      this.#io.log.error(`snapshot error: ${reason(error)}`, { error, code: 'SNAPSHOT_WRITE' });
+    }
+  }
+
+  #journal(kind: string, camera: Camera, data: Readonly<Record<string, unknown>>): void {
+    const { clock, journal, log } = this.#io;
+    const at = clock.now();
+    const { id } = camera.settings;
+    const ref = typeof data['event'] === 'string' ? { ref: data['event'] } : {};
+    journal
+      .append({
+        at,
+        kind,
+        subject: `camera:${id}`,
+        cause: 'cctv',
+        evidence: [{ at, source: `camera.${id}`, text: camera.detail ?? kind, ...ref }],
+        data,
+      })
+      .catch((error: unknown) => log.error(`store error: ${reason(error)}`, { error }));
+  }
+
+  #changed(): void {
+    for (const listener of this.#onChange) listener();
+  }
+
+  #view(camera: Camera): CameraView {
+    const { settings, stats, cause, detail, picture } = camera;
+    return {
+      id: settings.id,
+      name: settings.name ?? settings.id,
+      enabled: settings.enabled,
+      address: plainUrl(settings.url),
+      state: settings.enabled ? camera.state : 'off',
+      since: camera.since,
+      streams: camera.streams,
+      calibrated: this.#io.groundOf(settings.id) !== undefined,
+      record: settings.record,
+      recording: camera.recordingUntil > this.#io.clock.now(),
+      objects: [...camera.current.values()].map(({ seen }) => toSeen(seen)),
+      ...(stats === undefined ? {} : { stats }),
+      ...(cause === undefined ? {} : { cause }),
+      ...(detail === undefined ? {} : { detail }),
+      ...(picture === undefined ? {} : { picture }),
+    };
+  }
+}
+
+const newKept = (seen: Observation): Kept => ({
+  seen,
+  best: seen.score,
+  touchedAt: seen.at,
+  pathAt: Number.NEGATIVE_INFINITY,
+  facts: { nearest: {}, zones: [], topSpeed: 0 },
+});
+
+function learn(kept: Kept, seen: Observation): void {
+  kept.seen = seen;
+  kept.best = Math.max(kept.best, seen.score);
+  const { facts } = kept;
+  for (const [name, { distance }] of Object.entries(seen.references))
+    facts.nearest[name] = Math.min(
+      facts.nearest[name] ?? Number.POSITIVE_INFINITY,
+      Math.round(distance * 100) / 100,
+    );
+  for (const zone of Object.keys(seen.zones)) if (!facts.zones.includes(zone)) facts.zones.push(zone);
+  facts.topSpeed = Math.max(facts.topSpeed, Math.round((seen.speed ?? 0) * 100) / 100);
+}
+
+const pathPoint = (seen: Observation): PathPoint => ({
+  event: seen.event,
+  at: seen.at,
+  score: seen.score,
+  box: seen.box,
+  stationary: seen.stationarySince !== undefined,
+  furniture: seen.furniture === true,
+  ...(seen.ground === undefined
+    ? {}
+    : { ground: { x: seen.ground.x, y: seen.ground.y, sigma: seen.ground.sigma } }),
+});
+
+function toSeen(seen: Observation): SeenObject {
+  return {
+    event: seen.event,
+    label: seen.label,
+    score: seen.score,
+    box: seen.box,
+    since: seen.bornAt,
+    stationary: seen.stationarySince !== undefined,
+    distances: Object.fromEntries(
+      Object.entries(seen.references).map(([name, r]) => [name, { metres: r.distance, sigma: r.sigma }]),
+    ),
+    zones: Object.keys(seen.zones),
+    ...(seen.speed === undefined ? {} : { speed: seen.speed }),
+    ...(seen.identity === undefined ? {} : { identity: seen.identity }),
+  };
+}
