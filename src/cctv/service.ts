@@ -3,25 +3,24 @@ import type { Clock } from '#kernel/driver.ts';
 import { reason } from '#kernel/errors.ts';
 import type { Logger } from '#platform/log.ts';
 import type { Journal } from '#store/model.ts';
-import type { EventRow, PathPoint } from './book/model.ts';
+import type { EventRow, EventTouch, PathPoint, SegmentRow } from './book/model.ts';
 import type { CameraConfig } from './config.ts';
 import type { Signal } from './ingest/messages.ts';
+import { learn, newKept, pathPoint, toSeen, touchOf, type Kept } from './kept.rules.ts';
 import type { CameraState, CameraStats, Cause, Observation, Role, StreamInfo } from './model.ts';
 import { Observer, type Passage, type PathOnGround, type Scene } from './observer.rules.ts';
 import { plainUrl } from './plan.rules.ts';
-import type { CameraView, SeenObject } from './view.model.ts';
+import type { CameraView } from './view.model.ts';
 
-/** The book of the cameras as the service writes into it. */
+/** The book of the cameras as the service writes into it: all but touches are on disk when they resolve. */
 export interface EventPages {
-  openEvent(row: EventRow): void;
-  touchEvent(
-    id: string,
-    change: Partial<Pick<EventRow, 'seenAt' | 'confidence' | 'box' | 'identity' | 'data'>>,
-  ): void;
-  closeEvent(id: string, seenAt: number): void;
+  openEvent(row: EventRow): Promise<void>;
+  touchEvent(id: string, touch: EventTouch): void;
+  closeEvent(id: string, touch: EventTouch): Promise<void>;
   openEvents(): readonly EventRow[];
-  addPath(points: readonly PathPoint[]): void;
-  attachSnapshot(event: string, file: string): void;
+  addPath(point: PathPoint): void;
+  attachSnapshot(event: string, file: string): Promise<void>;
+  segment(row: SegmentRow): Promise<void>;
 }
 
 /** Where pictures are kept; gives the name to write into the book. */
@@ -60,16 +59,6 @@ interface Camera {
   picture: CameraView['picture'];
   readonly current: Map<string, Kept>;
   recordingUntil: number;
-}
-
-/** What of an observed object went into the book already. */
-interface Kept {
-  seen: Observation;
-  best: number;
-  touchedAt: number;
-  pathAt: number;
-  /** Nearest approach by reference in metres, zones entered, top speed. */
-  readonly facts: { nearest: Record<string, number>; zones: string[]; topSpeed: number };
 }
 
 const touchMs = 1_000;
@@ -132,7 +121,7 @@ export class CctvService {
   /** Events whose camera the settings no longer name ended when their object was last seen. */
   closeOrphans(): void {
     for (const { id, camera, seenAt } of this.#io.book.openEvents())
-      if (!this.#cameras.has(camera)) this.#io.book.closeEvent(id, seenAt);
+      if (!this.#cameras.has(camera)) this.#written(this.#io.book.closeEvent(id, { seenAt }));
   }
 
   /** Every observation of a believed object, as it is made. Returns a function that unsubscribes. */
@@ -164,7 +153,7 @@ export class CctvService {
   tidy(): void {
     for (const { observer } of this.#cameras.values())
       for (const { id, seenAt } of observer.expired(this.#io.clock.now()))
-        this.#io.book.closeEvent(id, seenAt);
+        this.#written(this.#io.book.closeEvent(id, { seenAt }));
   }
 
   /** Ends everything that is followed, at a stop. Events stay open in the book: they may go on after it. */
@@ -194,7 +183,7 @@ export class CctvService {
         return this.#scenery(camera, signal);
       case 'segment':
         camera.recordingUntil = signal.closed ? 0 : this.#io.clock.now() + recordingMs;
-        return;
+        return this.#written(this.#io.book.segment(signal));
       case 'picture':
         return void this.#picture(camera, signal);
       case 'motion':
@@ -257,7 +246,7 @@ export class CctvService {
 
   #begin(camera: Camera, seen: Observation): void {
     const { book, mark } = this.#io;
-    book.openEvent({
+    const written = book.openEvent({
       id: seen.event,
       at: seen.bornAt,
       camera: seen.camera,
@@ -268,39 +257,32 @@ export class CctvService {
       closed: false,
       data: {},
     });
+    this.#written(written);
     mark(camera.settings.id, seen.event, true, seen.bornAt);
   }
 
   #take(camera: Camera, observations: readonly Observation[]): void {
-    const points: PathPoint[] = [];
     for (const seen of observations) {
       const kept = camera.current.get(seen.event) ?? newKept(seen);
       camera.current.set(seen.event, kept);
       learn(kept, seen);
       if (seen.at - kept.pathAt >= pathMs || seen.ended === true) {
         kept.pathAt = seen.at;
-        points.push(pathPoint(seen));
+        this.#io.book.addPath(pathPoint(seen));
       }
       if (seen.at - kept.touchedAt >= touchMs) this.#touch(seen.event, kept);
       if (seen.ended === true) this.#close(camera, seen, kept);
       for (const listener of this.#onObserved) listener(seen);
     }
-    if (points.length > 0) this.#io.book.addPath(points);
   }
 
   #touch(event: string, kept: Kept): void {
     kept.touchedAt = kept.seen.at;
-    this.#io.book.touchEvent(event, {
-      seenAt: kept.seen.at,
-      confidence: kept.best,
-      data: kept.facts,
-      ...(kept.seen.identity === undefined ? {} : { identity: kept.seen.identity }),
-    });
+    this.#io.book.touchEvent(event, touchOf(kept));
   }
 
   #close(camera: Camera, seen: Observation, kept: Kept): void {
-    this.#touch(seen.event, kept);
-    this.#io.book.closeEvent(seen.event, seen.at);
+    this.#written(this.#io.book.closeEvent(seen.event, touchOf(kept)));
     this.#io.mark(camera.settings.id, seen.event, false, seen.at);
     camera.current.delete(seen.event);
   }
@@ -334,11 +316,18 @@ export class CctvService {
         clean: signal.clean,
         boxed: signal.boxed,
       });
-      this.#io.book.attachSnapshot(event, file);
+      await this.#io.book.attachSnapshot(event, file);
       for (const listener of this.#onSnapshot) listener(event, file);
     } catch (error) {
       this.#io.log.error(`snapshot error: ${reason(error)}`, { error, code: 'SNAPSHOT_WRITE' });
     }
+  }
+
+  /** The book tells its own trouble in health; here only that something of it is missing. */
+  #written(work: Promise<void>): void {
+    work.catch((error: unknown) =>
+      this.#io.log.error(`book error: ${reason(error)}`, { error, code: 'BOOK_WRITE' }),
+    );
   }
 
   #journal(kind: string, camera: Camera, data: Readonly<Record<string, unknown>>): void {
@@ -382,54 +371,4 @@ export class CctvService {
       ...(picture === undefined ? {} : { picture }),
     };
   }
-}
-
-const newKept = (seen: Observation): Kept => ({
-  seen,
-  best: seen.score,
-  touchedAt: seen.at,
-  pathAt: Number.NEGATIVE_INFINITY,
-  facts: { nearest: {}, zones: [], topSpeed: 0 },
-});
-
-function learn(kept: Kept, seen: Observation): void {
-  kept.seen = seen;
-  kept.best = Math.max(kept.best, seen.score);
-  const { facts } = kept;
-  for (const [name, { distance }] of Object.entries(seen.references))
-    facts.nearest[name] = Math.min(
-      facts.nearest[name] ?? Number.POSITIVE_INFINITY,
-      Math.round(distance * 100) / 100,
-    );
-  for (const zone of Object.keys(seen.zones)) if (!facts.zones.includes(zone)) facts.zones.push(zone);
-  facts.topSpeed = Math.max(facts.topSpeed, Math.round((seen.speed ?? 0) * 100) / 100);
-}
-
-const pathPoint = (seen: Observation): PathPoint => ({
-  event: seen.event,
-  at: seen.at,
-  score: seen.score,
-  box: seen.box,
-  stationary: seen.stationarySince !== undefined,
-  furniture: seen.furniture === true,
-  ...(seen.ground === undefined
-    ? {}
-    : { ground: { x: seen.ground.x, y: seen.ground.y, sigma: seen.ground.sigma } }),
-});
-
-function toSeen(seen: Observation): SeenObject {
-  return {
-    event: seen.event,
-    label: seen.label,
-    score: seen.score,
-    box: seen.box,
-    since: seen.bornAt,
-    stationary: seen.stationarySince !== undefined,
-    distances: Object.fromEntries(
-      Object.entries(seen.references).map(([name, r]) => [name, { metres: r.distance, sigma: r.sigma }]),
-    ),
-    zones: Object.keys(seen.zones),
-    ...(seen.speed === undefined ? {} : { speed: seen.speed }),
-    ...(seen.identity === undefined ? {} : { identity: seen.identity }),
-  };
 }
