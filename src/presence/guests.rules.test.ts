@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { LanDevice } from '#devices/model.ts';
-import { countGuests, keepBook, looksLikePhone, type GuestBook } from './guests.rules.ts';
+import { countGuests, keepBook, looksLikePhone, strangers, type GuestBook } from './guests.rules.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -136,4 +136,13 @@ test('there are never more guests than unassigned phones seen within fifteen min
       }
     }),
   );
+});
+
+test('a phone of nobody is a stranger from its first minute, until it is gone or lives here', () => {
+  const book = (from: number, lastSeen: number): GuestBook => ({ '02:00:5e:10:00:01': { from, lastSeen } });
+  const now = start + 200 * hour;
+  const stranger = [{ id: '02:00:5e:10:00:01', since: now - minute }];
+  expect(strangers(book(now - minute, now), now)).toEqual(stranger);
+  expect(strangers(book(now - hour, now - 16 * minute), now)).toEqual([]);
+  expect(strangers(book(now - 97 * hour, now), now)).toEqual([]);
 });

@@ -78,3 +78,14 @@ export function countGuests(book: GuestBook, now: number): number {
       now - from < guestTimes.residentMs,
   ).length;
 }
+
+/** Phones of nobody that are about at `now`, however briefly: what a camera's stranger may carry. Residents' are not. */
+export const strangers = (
+  book: GuestBook,
+  now: number,
+): readonly { readonly id: string; readonly since: number }[] =>
+  Object.entries(book)
+    .filter(
+      ([, { from, lastSeen }]) => now - lastSeen <= guestTimes.goneMs && now - from < guestTimes.residentMs,
+    )
+    .map(([id, { from }]) => ({ id, since: from }));

@@ -16,7 +16,7 @@ import {
 } from './belief.rules.ts';
 import { defaultTuning, type Judgement, type Surroundings, type Tuning } from './fusion.model.ts';
 import { judge } from './fusion.rules.ts';
-import { countGuests, keepBook, shiftedBook, type GuestBook } from './guests.rules.ts';
+import { countGuests, keepBook, shiftedBook, strangers, type GuestBook } from './guests.rules.ts';
 import type { PersonConfig, PersonView, PresenceView, Report, ReportSource, Suggestion } from './model.ts';
 import { ownerOf, ownersOf, type Owners } from './owners.rules.ts';
 import { Relinker } from './relink.ts';
@@ -219,6 +219,11 @@ export class PresenceService {
     const habit = old === undefined ? undefined : belief.habits[old];
     if (habit === undefined || belief.habits[mac] !== undefined) return belief;
     return { ...belief, habits: { ...belief.habits, [mac]: habit } };
+  }
+
+  /** Phones of nobody that are about now, by address. Counted afresh once a minute. */
+  strangers(): ReturnType<typeof strangers> {
+    return strangers(this.#guests, this.#parts.clock.now());
   }
 
   #countGuests(): void {
