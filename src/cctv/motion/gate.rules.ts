@@ -1,7 +1,7 @@
 import type { Box, Polygon } from '../model.ts';
 import { clusters, growing, type Cluster } from './clusters.rules.ts';
 import { liveMask } from './masks.rules.ts';
-import { cell, edgesAgree, leftover } from './texture.rules.ts';
+import { cell, deviation, edgesAgree, leftover } from './texture.rules.ts';
 
 export interface MotionGateOptions {
   /** Pixels of the gray pictures; 160 x 90 is what the thresholds were chosen on. */
@@ -31,13 +31,18 @@ const floor = 9;
 const sigmas = 4;
 /** Share of the pixels of a cell that must differ. */
 const changedShare = 0.24;
-/** Gray levels that light cannot explain, root mean square over a cell. */
-const texture = 4.5;
+/** Gray levels that light cannot explain, root mean square over a cell; a thing must have one cell of more than `strong`. */
+const texture = 5;
+const strong = 8.5;
+/** Gray levels: standard deviation of a picture by day. Thresholds shrink with the contrast, down to half. */
+const usualContrast = 45;
 /** Seconds in which the background follows what it believes to be background, and what it believes to be an object. */
 const learnSeconds = 4;
 const absorbSeconds = 20;
 /** Seconds after which something that stands as still as the ground becomes ground. */
 const stillSeconds = 2;
+/** Seconds for which a thing that stopped still counts as moving. */
+const restSeconds = 0.9;
 /** Seconds over which a cell that flickers (a tree, water) is learnt. */
 const flickerSeconds = 30;
 /** Share of cells that change at once when light, a switch to infrared or a knock changes the picture. */
@@ -45,14 +50,18 @@ const resetShare = 0.45;
 /** Share of cells whose content must change with it: light alone needs no new start. */
 const ownShare = 0.12;
 const quietMs = 800;
+/** Share of cells that are lit otherwise all at once, after fewer than `calmShare`: somebody used a switch. */
+const switchShare = 0.2;
+const calmShare = 0.08;
 /** So many resets within this time are no accident: let the detector look. */
 const strobeMs = 10_000;
 const strobes = 4;
 
-/** What a cell is in one frame. */
+/** What a cell is in one frame: as before, merely lit otherwise, moved as it always does, or with other content. */
 const same = 0;
 const light = 1;
-const content = 2;
+const swaying = 2;
+const content = 3;
 
 /**
  * Tells whether something moved, without a detector. Every pixel has a running mean and variance. A cell of 5 x 5 pixels
@@ -76,12 +85,20 @@ export class MotionGate {
   /** Frames in a row in which the cell or a neighbour had other content. */
   readonly #age: Uint8Array;
   readonly #wasAge: Uint8Array;
+  /** What light cannot explain, as a multiple of what it takes to be content. */
+  readonly #strength: Float32Array;
+  readonly #firm: Uint8Array;
   /** Seconds for which other content has not moved. */
   readonly #still: Float32Array;
   /** How often it changes its kind, per frame, 0 to 1. */
   readonly #flicker: Float32Array;
+  /** 0.5 to 1: see `usualContrast`. */
+  #contrast = 1;
   #at: number | undefined;
   #quietUntil = 0;
+  /** Until when light that went on is given time to settle. */
+  #hushUntil = 0;
+  #busyShare = 0;
   #recheck = false;
   #resets: number[] = [];
 
@@ -100,6 +117,8 @@ export class MotionGate {
     this.#kinds = new Uint8Array(cells);
     this.#age = new Uint8Array(cells);
     this.#wasAge = new Uint8Array(cells);
+    this.#strength = new Float32Array(cells);
+    this.#firm = new Uint8Array(cells);
     this.#still = new Float32Array(cells);
     this.#flicker = new Float32Array(cells);
     for (let i = 0; i < width * height; i += 1) this.#need[this.#cellOf(i)]! += this.#live[i]!;
@@ -131,15 +150,24 @@ export class MotionGate {
     const [lit, changed] = this.#judge(gray, seconds);
     if (lit + changed > this.#liveCells * resetShare && changed > this.#liveCells * ownShare)
       return this.#startOver(gray, at, changed);
-    this.#learn(gray, learn, seconds);
+    const busy = (lit + changed) / Math.max(1, this.#liveCells);
+    if (this.#busyShare < calmShare && lit > this.#liveCells * switchShare && !this.#strobes(at)) {
+      this.#hushUntil = at + quietMs;
+      this.#recheck = true;
+    }
+    this.#busyShare = busy;
+    this.#learn(gray, learn, seconds, at < this.#hushUntil);
     this.#previous.set(gray);
 
     const share = this.#liveCells === 0 ? 0 : changed / this.#liveCells;
+    if (at < this.#hushUntil) return { motion: false, share, boxes: [] };
     if (this.#recheck) {
       this.#recheck = false;
+      this.#contrast = Math.min(1, Math.max(0.5, deviation(gray) / usualContrast));
       return { motion: true, share, boxes: [wholePicture] };
     }
-    const found = changed === 0 ? [] : clusters(this.#age, this.#columns, this.#rows).filter(growing);
+    const found =
+      changed === 0 ? [] : clusters(this.#age, this.#firm, this.#columns, this.#rows).filter(growing);
     return { motion: found.length > 0, share, boxes: found.map((f) => this.#box(f)) };
   }
 
@@ -161,6 +189,7 @@ export class MotionGate {
     const variance = this.#variance;
     const live = this.#live;
     const counts = this.#counts.fill(0);
+    const least = (floor * this.#contrast) ** 2;
     for (let y = 0, i = 0; y < this.#height; y += 1) {
       const row = Math.floor(y / cell) * this.#columns;
       for (let x = 0, c = row; x < width; c += 1) {
@@ -170,10 +199,11 @@ export class MotionGate {
           const off = gray[i]! - mean[i]!;
           const square = off * off;
           const v = variance[i]!;
-          if (square > floor * floor && square > sigmas * sigmas * v) n += live[i]!;
+          if (square > least && square > sigmas * sigmas * v) n += live[i]!;
           else {
             mean[i] = mean[i]! + learn * off;
-            variance[i] = Math.max(1.5, v + learn * (square - v));
+            // Half a level squared for the rounding of gray levels, so that it never falls to nothing.
+            variance[i] = v + learn * (square + 0.5 - v);
           }
         }
         counts[c] = counts[c]! + n;
@@ -191,13 +221,15 @@ export class MotionGate {
     for (let c = 0; c < kinds.length; c += 1) {
       const before = kinds[c]!;
       let now = same;
+      this.#strength[c] = 0;
       if (this.#counts[c]! >= this.#need[c]!) {
-        const ask = texture * (1 + 10 * Math.max(0, this.#flicker[c]! - 0.12));
-        now =
-          leftover(gray, this.#mean, this.#variance, this.#origin(c), this.#width) > ask ? content : light;
+        const rest = leftover(gray, this.#mean, this.#variance, this.#origin(c), this.#width);
+        const calm = 1 + 20 * Math.max(0, this.#flicker[c]! - 0.12);
+        this.#strength[c] = rest / (texture * this.#contrast) / calm;
+        now = rest < texture * this.#contrast ? light : this.#strength[c]! < 1 ? swaying : content;
       }
       kinds[c] = now;
-      const flipped = (now === content) === (before === content) ? 0 : 1;
+      const flipped = now >= swaying === before >= swaying ? 0 : 1;
       this.#flicker[c] = this.#flicker[c]! + flick * (flipped - this.#flicker[c]!);
       if (now === content) {
         changed += 1;
@@ -205,7 +237,7 @@ export class MotionGate {
       } else {
         this.#age[c] = 0;
         this.#still[c] = 0;
-        lit += now;
+        lit += Number(now === light);
       }
     }
     return [lit, changed];
@@ -231,15 +263,17 @@ export class MotionGate {
   }
 
   /** Background under cells that are merely lit follows at once; under other content slowly, or soon when it stands still. */
-  #learn(gray: Uint8Array, learn: number, seconds: number): void {
+  #learn(gray: Uint8Array, learn: number, seconds: number, hushed: boolean): void {
     const absorb = learn * (learnSeconds / absorbSeconds);
     for (let c = 0; c < this.#kinds.length; c += 1) {
       const kind = this.#kinds[c]!;
+      this.#firm[c] = 0;
       if (kind === same) continue;
-      let rate = 0.5;
+      let rate = kind === light ? 0.5 : absorb;
       if (kind === content) {
         this.#still[c] = this.#stands(gray, c) ? this.#still[c]! + seconds : 0;
-        rate = this.#still[c]! > stillSeconds ? 0.3 : absorb;
+        if (this.#still[c]! > (hushed ? 0 : stillSeconds)) rate = 0.3;
+        this.#firm[c] = Number(this.#strength[c]! > strong / texture && this.#still[c]! < restSeconds);
       }
       for (let y = 0, row = this.#origin(c); y < cell; y += 1, row += this.#width)
         for (let i = row; i < row + cell; i += 1)
@@ -268,12 +302,16 @@ export class MotionGate {
     this.#recheck = true;
   }
 
+  /** Notes a change of everything; true when there were so many that somebody may play with the light to blind us. */
+  #strobes(at: number): boolean {
+    this.#resets = [...this.#resets.filter((t) => at - t < strobeMs), at].slice(-strobes);
+    return this.#resets.length === strobes;
+  }
+
   #startOver(gray: Uint8Array, at: number, changed: number): MotionStep {
     const infrared = edgesAgree(this.#mean, gray, this.#width) > 0.35;
     this.#restart(gray, at);
-    this.#resets = [...this.#resets.filter((t) => at - t < strobeMs), at].slice(-strobes);
-    // Somebody who plays with the light shall not blind the camera.
-    const strobe = this.#resets.length === strobes;
+    const strobe = this.#strobes(at);
     const share = changed / this.#liveCells;
     const boxes = strobe ? [wholePicture] : [];
     return { motion: strobe, share, boxes, reset: true, ...(infrared ? { infrared } : {}) };
@@ -281,10 +319,8 @@ export class MotionGate {
 
   /** Exposure needs some frames to settle after the light changed; nothing is compared with it before. */
   #settle(gray: Uint8Array): MotionStep {
-    for (let i = 0; i < gray.length; i += 1) {
-      const off = gray[i]! - this.#mean[i]!;
-      this.#mean[i] = this.#mean[i]! + 0.5 * off;
-    }
+    for (let i = 0; i < gray.length; i += 1)
+      this.#mean[i] = this.#mean[i]! + 0.5 * (gray[i]! - this.#mean[i]!);
     this.#previous.set(gray);
     return { motion: false, share: 0, boxes: [] };
   }

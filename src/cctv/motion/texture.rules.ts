@@ -15,7 +15,7 @@ export function leftover(
   origin: number,
   width: number,
 ): number {
-  let [g, gx, gy, gg, b, bx, by, bb, gb, noise] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+  let [g, gx, gy, gg, b, bx, by, bb, gb, noise, glare] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
   for (let y = -2, row = origin; y <= 2; y += 1, row += width)
     for (let x = -2, i = row; x <= 2; x += 1, i += 1) {
       const p = gray[i]!;
@@ -30,7 +30,10 @@ export function leftover(
       bb += q * q;
       gb += p * q;
       noise += variance[i]!;
+      if (p >= 245) glare += 1;
     }
+  // Texture drowns where the sensor saturates, which needs light and no object.
+  if (glare > cellPixels * 0.3) return 0;
   const own = gg - (g * g) / cellPixels - (gx * gx + gy * gy) / slopeNorm;
   const base = bb - (b * b) / cellPixels - (bx * bx + by * by) / slopeNorm;
   const shared = gb - (g * b) / cellPixels - (gx * bx + gy * by) / slopeNorm;
@@ -58,4 +61,15 @@ export function edgesAgree(a: Float32Array, b: Uint8Array, width: number): numbe
   }
   const scale = Math.sqrt((aa - (sa * sa) / n) * (bb - (sb * sb) / n));
   return scale < 1e-9 ? 0 : (ab - (sa * sb) / n) / scale;
+}
+
+/** Standard deviation of a picture in gray levels. */
+export function deviation(gray: Uint8Array): number {
+  let [sum, squares] = [0, 0];
+  for (const g of gray) {
+    sum += g;
+    squares += g * g;
+  }
+  const mean = sum / gray.length;
+  return Math.sqrt(Math.max(0, squares / gray.length - mean * mean));
 }
