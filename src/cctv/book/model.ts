@@ -76,3 +76,86 @@ export interface DeliveryRow {
   readonly dueAt: number;
   readonly detail?: string;
 }
+
+/** What is asked of a list; all instants epoch milliseconds. */
+export interface BookQuery {
+  /** Inclusive. */
+  readonly from?: number | undefined;
+  /** Exclusive. */
+  readonly to?: number | undefined;
+  readonly camera?: string | undefined;
+  readonly label?: string | undefined;
+  /** Alerts and suppressed ones only. */
+  readonly rule?: string | undefined;
+  /** Alerts and suppressed ones only: those of one event. */
+  readonly event?: string | undefined;
+  /** Newest first unless `asc`. */
+  readonly order?: 'asc' | 'desc' | undefined;
+  /** 100 unless told otherwise, at most 1000. */
+  readonly limit?: number | undefined;
+  /** `next` of the page before. */
+  readonly page?: string | undefined;
+}
+
+export interface Page<T> {
+  readonly rows: readonly T[];
+  /** Asks for the page that follows; absent when this was the last. */
+  readonly next?: string;
+}
+
+export interface StoredEvent extends EventRow {
+  /** The file of the snapshot was let go or removed. */
+  readonly snapshotGone: boolean;
+}
+
+export interface StoredAlert extends AlertRow {
+  /** Somebody said that it was a false alarm. */
+  readonly falsePositive: boolean;
+}
+
+/** A file of recorded video. */
+export interface SegmentRow {
+  readonly camera: string;
+  /** Absolute. */
+  readonly file: string;
+  readonly startAt: number;
+  readonly endAt: number;
+  readonly bytes: number;
+  readonly closed: boolean;
+  readonly events: readonly string[];
+}
+
+/** What is said of an event that goes on. */
+export interface EventTouch {
+  readonly seenAt: number;
+  readonly confidence?: number;
+  readonly label?: string;
+  readonly box?: Box;
+  readonly identity?: Identity;
+  /** Replaces the data as a whole. */
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+export interface DeliveryChange {
+  readonly attempts?: number;
+  readonly dueAt?: number;
+  readonly detail?: string | undefined;
+}
+
+/** Figures for metrics and health. */
+export interface BookCounts {
+  readonly events: number;
+  readonly openEvents: number;
+  readonly alerts: number;
+  readonly suppressed: number;
+  readonly deliveriesWaiting: number;
+  readonly segments: number;
+  readonly segmentBytes: number;
+  readonly pathBytes: number;
+  /** Main file and write-ahead log. */
+  readonly bytes: number;
+  /** Changes that wait in memory because the file cannot be written, and those that were lost so. */
+  readonly pending: number;
+  readonly dropped: number;
+  readonly problem: string | undefined;
+}
