@@ -1,1 +1,13 @@
-export type { Box, Detection, Ground, Observation, Point, Polygon, ToReference, Track } from './model.ts';
+export type * from './model.ts';
+export type * from './view.model.ts';
+export type * from './book/model.ts';
+export { toCctvBody, type CctvBody } from './body.ts';
+export { cctvRoutes, type CctvPort } from './http.ts';
+export {
+  cameraMetrics,
+  cameraNode,
+  cctvMetrics,
+  cctvReadings,
+  defaultPrefix,
+  type CameraMetric,
+} from './metrics.ts';

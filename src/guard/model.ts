@@ -26,15 +26,29 @@ export interface Gate {
   readonly text: string;
 }
 
+/** What held an alert back: a mode of the house, who is home, who has just come, or an alert shortly before. */
+export type HoldCause = 'mode' | 'residents' | 'arrival' | 'cooldown';
+
 /** What a rule says of one observation. */
 export type Verdict =
   | { readonly kind: 'no'; readonly gates: readonly Gate[] }
-  | { readonly kind: 'held'; readonly gates: readonly Gate[]; readonly reason: string }
+  | {
+      readonly kind: 'held';
+      readonly gates: readonly Gate[];
+      readonly reason: string;
+      readonly cause: HoldCause;
+      /** The same was said of this object before: it need not be written down again. */
+      readonly again: boolean;
+    }
   | {
       readonly kind: 'alert';
       readonly gates: readonly Gate[];
       readonly severity: Severity;
       readonly message: string;
+      /** Metres to the reference that the message speaks of. */
+      readonly distance?: number;
+      /** What it was decided from, for `why` of the row in the book; a memory can be rebuilt from it. */
+      readonly why: Readonly<Record<string, unknown>>;
     };
 
 /** What channels deliver. */
