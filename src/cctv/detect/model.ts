@@ -16,6 +16,8 @@ export interface ModelCard {
   /** The score below which it is wrong more often than useful. Models differ: YOLOX-Nano 0.6, YOLOv8n 0.4. */
   readonly threshold: number;
   readonly licence: string;
+  /** The weights work at any size of which both sides are multiples of 32; absent where the file fixes it. */
+  readonly resizable?: boolean;
   /** Where the weights come from: an npm package that is installed, a tarball of one, or its publisher's address. */
   readonly source:
     | { readonly kind: 'package'; readonly name: string; readonly files: readonly string[] }
@@ -41,6 +43,8 @@ export interface Detector {
   readonly card: ModelCard;
   /** What it runs on: `cpu`, `cuda:0`. */
   readonly device: string;
+  /** The graph takes several pictures at once; whether that pays is another question. */
+  readonly batched: boolean;
   /** One list a frame; boxes in fractions of the frame; scores at or above `threshold`; overlaps of a class suppressed. */
   detect(frames: readonly Frame[], threshold: number): Promise<Detection[][]>;
   close(): Promise<void>;

@@ -1,0 +1,106 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { LaresError, reason } from '#kernel/errors.ts';
+import type { Detection } from '../model.ts';
+import { Candidates } from './candidates.ts';
+import { decoders, type RawOutput } from './heads.codec.ts';
+import type { Detector, Frame, ModelCard } from './model.ts';
+import { suppress } from './suppress.rules.ts';
+
+export interface LoadOptions {
+  readonly card: ModelCard;
+  /** A file made ready by `prepare`: it takes uint8 pictures. */
+  readonly file: string;
+  /** `cpu` or `cuda:N`. */
+  readonly device: string;
+  readonly threads: number;
+  /** Told once when the device is not to be had and the processor does the work. */
+  readonly warn: (message: string) => void;
+}
+
+const providersOf = (device: string): InferenceSession.ExecutionProviderConfig[] => {
+  const cuda = /^cuda(?::(\d+))?$/.exec(device);
+  return cuda === null ? ['cpu'] : [{ name: 'cuda', deviceId: Number(cuda[1] ?? 0) }, 'cpu'];
+};
+
+async function openSession(options: LoadOptions): Promise<{ session: InferenceSession; device: string }> {
+  const { file, device, threads, warn } = options;
+  const open = (providers: InferenceSession.ExecutionProviderConfig[]) =>
+    InferenceSession.create(file, {
+      executionProviders: providers,
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      // Threads that spin between pictures burn a core; ONNX Runtime wants the text "0".
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
+    });
+  if (device !== 'cpu')
+    try {
+      return { session: await open(providersOf(device)), device };
+    } catch (error) {
+      warn(`detection on ${device} is not possible (${firstLine(reason(error))}); the processor does it`);
+    }
+  try {
+    return { session: await open(['cpu']), device: 'cpu' };
+  } catch (error) {
+    throw new LaresError(
+      'CONFIG_INVALID',
+      `${file} cannot be loaded: ${firstLine(reason(error))}; install the model again or choose another`,
+      { cause: error },
+    );
+  }
+}
+
+const firstLine = (text: string) => text.split('\n')[0]!.slice(0, 300);
+
+/**
+ * Loads a model. `detect` blocks the process while it runs. Throws CONFIG_INVALID for a file that does not load, or
+ * does not take and give what its card says.
+ */
+export async function loadDetector(options: LoadOptions): Promise<Detector> {
+  const { card } = options;
+  const { session, device } = await openSession(options);
+  const input = session.inputMetadata[0];
+  const shape = input?.isTensor === true ? input.shape : [];
+  const { width, height } = card.input;
+  if (input === undefined || shape[1] !== height || shape[2] !== width || shape[3] !== 3) {
+    await session.release();
+    throw new LaresError(
+      'CONFIG_INVALID',
+      `${options.file} does not take pictures of ${width}x${height}; install the model again`,
+    );
+  }
+  // A graph with an open number of pictures takes all of a request at once.
+  const batched = typeof shape[0] === 'string' || shape[0] === -1;
+  const found = new Candidates();
+  const decode = decoders[card.decoding];
+
+  const run = async (data: Uint8Array, pictures: number, threshold: number): Promise<Detection[][]> => {
+    const feeds = { [input.name]: new Tensor('uint8', data, [pictures, height, width, 3]) };
+    const results = await session.run(feeds);
+    const outputs = session.outputNames.map((name) => results[name] as RawOutput);
+    return Array.from({ length: pictures }, (_, picture) => {
+      found.count = 0;
+      decode(outputs, picture, threshold, card.input, found);
+      return suppress(found, card.classes, card.input);
+    });
+  };
+
+  return {
+    card,
+    device,
+    batched,
+    async detect(frames: readonly Frame[], threshold: number): Promise<Detection[][]> {
+      for (const frame of frames)
+        if (frame.width !== width || frame.height !== height || frame.data.length !== width * height * 3)
+          throw new LaresError(
+            'INTERNAL',
+            `the detector takes ${width}x${height}, not ${frame.width}x${frame.height}`,
+          );
+      const result: Detection[][] = [];
+      for (const frame of frames) result.push(...(await run(frame.data, 1, threshold)));
+      return result;
+    },
+    close: () => session.release(),
+  };
+}
