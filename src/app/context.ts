@@ -81,7 +81,16 @@ const defaults = (env: Env): HouseConfig =>
 /** What commands of ours may do besides asking: change lares.yaml after the same check that the service makes. */
 export interface EditingHouse extends ActingHouse<HouseConfig> {
   edit(edits: readonly Edit[]): void;
+  /** `GET <path>` of the running service as bytes: a picture, a video. Throws what the service answers. */
+  fetch(path: string): Promise<Uint8Array>;
   addMac(index: number, mac: string): Promise<void>;
+}
+
+/** The error that the service answered with. */
+function refused(status: number, body: unknown): LaresError {
+  const said = body as { code?: string; message?: string } | undefined;
+  const code = said?.code !== undefined && said.code in codes ? (said.code as Code) : 'BAD_REPLY';
+  return new LaresError(code, said?.message ?? `HTTP ${status}`);
 }
 
 /**
@@ -109,20 +118,22 @@ export function cliHouse(
     const { host, port } = configFile() === undefined ? defaults(env).http : (await config()).http;
     return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   };
-  const ask = async (pathname: string, request: RequestInit = {}): Promise<unknown> => {
+  const request = async (pathname: string, init: RequestInit = {}): Promise<Response> => {
     const url = `${address === undefined ? await configured() : address()}${pathname}`;
     const limit = AbortSignal.any([signal, AbortSignal.timeout(askLimitMs)]);
-    const reply = await fetch(url, { ...request, signal: limit }).catch((cause: unknown) => {
+    return fetch(url, { ...init, signal: limit }).catch((cause: unknown) => {
       throw new LaresError('UNREACHABLE', `Lares does not answer at ${url}; start it with: lares run`, {
         cause,
       });
     });
+  };
+  const ask = async (pathname: string, init: RequestInit = {}): Promise<unknown> => {
+    const reply = await request(pathname, init);
     const body: unknown = await reply.json().catch(() => undefined);
     const said = body as { status?: string; code?: string; message?: string } | undefined;
     // Where nothing works, health says so with 503 and the same body.
     if (reply.ok || (reply.status === 503 && said?.status === 'down')) return body;
-    const code = said?.code !== undefined && said.code in codes ? (said.code as Code) : 'BAD_REPLY';
-    throw new LaresError(code, said?.message ?? `HTTP ${reply.status}`);
+    throw refused(reply.status, said);
   };
   const edit = (edits: readonly Edit[]): void => {
     const file = configFile();
@@ -148,6 +159,11 @@ export function cliHouse(
       });
     },
     get: (pathname) => ask(pathname),
+    fetch: async (pathname) => {
+      const reply = await request(pathname);
+      if (!reply.ok) throw refused(reply.status, await reply.json().catch(() => undefined));
+      return new Uint8Array(await reply.arrayBuffer());
+    },
     post: (pathname, body) =>
       ask(pathname, {
         method: 'POST',

@@ -1,3 +1,4 @@
+import type { CctvPort } from '#cctv/index.ts';
 import type { ElectricityPort } from '#electricity/index.ts';
 import type { HouseEvent } from '#kernel/event.ts';
 import type { Log } from '#kernel/driver.ts';
@@ -27,6 +28,7 @@ export interface HttpPorts {
   readonly token: string;
   readonly presence: PresencePort;
   readonly electricity: ElectricityPort;
+  readonly cctv: CctvPort;
   readonly events: {
     list(query: EventQuery): Promise<readonly HouseEvent[]>;
     /** Called for every new event. Returns a function that unsubscribes. */

@@ -8,6 +8,7 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod';
 import { LaresError, reason } from '#kernel/errors.ts';
+import { cctvRoutes } from '#cctv/index.ts';
 import { electricityRoutes, pulseRoutes } from '#electricity/index.ts';
 import { presenceRoutes } from '#presence/index.ts';
 import { guardHook, requireLoopback, requireToken, statusOf } from './guard.ts';
@@ -77,6 +78,7 @@ export async function createApp(
       mayAct: (request) => requireToken(request, ports.token),
     }),
   );
+  await app.register(cctvRoutes(ports.cctv, { mayAct: (request) => requireToken(request, ports.token) }));
   await app.register(pulseRoutes((request) => ports.electricity.ingest(request)));
   await app.register(recordRoutes(ports));
   await app.register(maintenanceRoutes(ports));

@@ -11,6 +11,7 @@ import {
 } from '#presence/index.ts';
 import type { ChartPoint, EventQuery } from '#store/model.ts';
 import type { HttpPorts } from './ports.ts';
+import { SimCctv } from './sim-cctv.ts';
 import { SimElectricity } from './sim-electricity.ts';
 
 /** A person as a test wants them; away and never seen unless told. */
@@ -35,6 +36,7 @@ export class SimHouse implements HttpPorts {
   readonly token = 'sim-token-sim-token-sim-token-sim-token-123';
   readonly health: Health;
   readonly electricity = new SimElectricity(() => this.at);
+  readonly cctv = new SimCctv(() => this.at);
   readonly charts = new Map<string, ChartPoint[]>();
   people: PersonView[] = [];
   deviceRows: OwnedDevice[] = [];

@@ -1,5 +1,6 @@
 // The whole status page. Text from outside reaches the page only as text nodes: a host name cannot become markup.
 
+import { drawCameras, refreshCameras } from './cameras.js';
 import { drawElectricity, refreshElectricity } from './electricity.js';
 import {
   age,
@@ -330,6 +331,13 @@ const eventWords = {
   'electricity.appliance': (name) => `The ${name.replaceAll('_', ' ')} ran`,
   'electricity.anomaly': (_name, { text }) => text,
   'electricity.left-on': (_name, { text }) => text,
+  'camera.lost': (name) => `Camera ${name} gives no picture`,
+  'camera.back': (name) => `Camera ${name} is back`,
+  'camera.moved': (name) => `Camera ${name} was moved`,
+  'camera.covered': (name) => `Camera ${name} is covered`,
+  'camera.passage': (name, { direction, zone }) =>
+    `Somebody ${direction === 'exit' ? 'left' : 'came in'} by ${zone} (${name})`,
+  'camera.alert': (_name, { message }) => message,
   'device.discovered': (name) =>
     name === 'private' ? 'New device with a private address' : `New device ${name}`,
 };
@@ -367,6 +375,7 @@ function drawEvents() {
 /** What the stream does not carry: the past. A part that fails leaves the rest of the page alone. */
 async function refresh() {
   void refreshElectricity();
+  void refreshCameras();
   const [history, journal, open, detail] = await Promise.allSettled([
     ask('/api/presence/history'),
     ask('/api/events?limit=10'),
@@ -424,6 +433,7 @@ stream.addEventListener('presence', (message) => {
   drawPeople();
 });
 stream.addEventListener('electricity', (message) => drawElectricity(JSON.parse(message.data)));
+stream.addEventListener('cctv', (message) => drawCameras(JSON.parse(message.data)));
 stream.addEventListener('health', (message) => {
   health = JSON.parse(message.data);
   drawParts();

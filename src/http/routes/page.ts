@@ -11,6 +11,9 @@ const files = {
   '/page.js': { file: 'page.js', type: 'text/javascript; charset=utf-8' },
   '/lib.js': { file: 'lib.js', type: 'text/javascript; charset=utf-8' },
   '/electricity.js': { file: 'electricity.js', type: 'text/javascript; charset=utf-8' },
+  '/cameras.js': { file: 'cameras.js', type: 'text/javascript; charset=utf-8' },
+  '/live.js': { file: 'live.js', type: 'text/javascript; charset=utf-8' },
+  '/cameras.css': { file: 'cameras.css', type: 'text/css; charset=utf-8' },
   '/icon.svg': { file: 'icon.svg', type: 'image/svg+xml' },
 } as const;
 

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { toCctvBody } from '#cctv/index.ts';
 import { toElectricityBody } from '#electricity/index.ts';
 import { errorBody, toEventBody } from '#platform/wire.ts';
 import { toPresenceBody } from '#presence/index.ts';
@@ -13,8 +14,10 @@ const healthWatchMs = 1_000;
 const presenceWatchMs = 5_000;
 // Power is measured every five seconds at best.
 const powerWatchMs = 5_000;
+// Objects move with every frame; boxes over a live picture may follow a little later.
+const camerasWatchMs = 500;
 
-/** `/api/stream`: snapshots of presence, electricity and health as they change, and every journal event. */
+/** `/api/stream`: snapshots of presence, electricity, cameras and health as they change, and every journal event. */
 export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPluginAsyncZod {
   return async (app) => {
     const stream = new Stream();
@@ -43,6 +46,16 @@ export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPlug
         if (stream.clients > 0) sendPower();
       }, powerWatchMs).unref();
       life.defer(() => clearInterval(power));
+      let shown = '';
+      const cameras = setInterval(() => {
+        if (stream.clients === 0) return;
+        const body = toCctvBody(ports.cctv.view());
+        const { at: _at, ...rest } = body;
+        const now = JSON.stringify(rest);
+        if (now !== shown) stream.send('cctv', body);
+        shown = now;
+      }, camerasWatchMs).unref();
+      life.defer(() => clearInterval(cameras));
     });
     // An open stream would hold up the closing of the server for ever.
     app.addHook('preClose', async () => {
@@ -56,11 +69,12 @@ export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPlug
         schema: {
           tags: ['live'],
           summary:
-            'Server-sent events: presence, electricity and health as they change, and every journal event',
+            'Server-sent events: presence, electricity, cameras and health as they change, and every journal event',
           headers: z.object({ 'last-event-id': z.string().max(60).optional() }),
           response: {
             200: {
-              description: 'Events `presence`, `electricity`, `health` and `event`; the data of each is JSON',
+              description:
+                'Events `presence`, `electricity`, `cctv`, `health` and `event`; the data of each is JSON',
               content: { 'text/event-stream': { schema: z.string() } },
             },
             503: errorBody,
@@ -79,6 +93,7 @@ export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPlug
         stream.join(reply.raw, request.headers['last-event-id'], [
           frame('presence', toPresenceBody(ports.presence.view())),
           frame('electricity', toElectricityBody(ports.electricity.view())),
+          frame('cctv', toCctvBody(ports.cctv.view())),
           frame('health', toDetailedHealth(ports)),
         ]);
         return undefined;

@@ -1,0 +1,228 @@
+import type { AlertRow, DeliveryRow, Observation, StoredAlert, SuppressedRow } from '#cctv/index.ts';
+import type { Clock } from '#kernel/driver.ts';
+import { reason } from '#kernel/errors.ts';
+import type { Logger } from '#platform/log.ts';
+import type { Journal, StateStore } from '#store/model.ts';
+import type { AlertMessage, Situation, Verdict } from './model.ts';
+import type { Action } from './channels/registry.ts';
+import type { AlertRule } from './rules/config.ts';
+import { evaluate, judge } from './rules/evaluate.rules.ts';
+import { newMemory, recall, restoreMemory, saveMemory, type Memory } from './rules/memory.rules.ts';
+
+/** The book of the cameras as the guard writes into it; what it promises is on disk when it resolves. */
+export interface AlertPages {
+  alert(row: AlertRow, deliveries: readonly DeliveryRow[]): Promise<void>;
+  suppressed(row: SuppressedRow): Promise<void>;
+  alerts(query: { readonly from?: number; readonly limit?: number }): {
+    readonly rows: readonly StoredAlert[];
+  };
+}
+
+export interface GuardIo {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly book: AlertPages;
+  readonly journal: Pick<Journal, 'append'>;
+  readonly state: StateStore;
+  readonly situation: (at: number) => Situation;
+  readonly cameraName: (camera: string) => string;
+  /** What a rule that names no action does: every channel that is set up. */
+  readonly usualActions: () => readonly Action[];
+  readonly newId: (at: number) => string;
+  /** Told when deliveries wait. */
+  readonly waiting: () => void;
+}
+
+type Alert = Extract<Verdict, { kind: 'alert' }>;
+
+const stateKey = 'guard.memory';
+const saveEveryMs = 60_000;
+// Nothing is told twice because of a restart; what happened before this is over anyway.
+const recallMs = 24 * 3_600_000;
+const mostRecalled = 1_000;
+
+/**
+ * Judges what the cameras see by the rules of the house, and who is home. An alert and everything that is to be sent for
+ * it are written down together before anything is sent; what is held back keeps its reason.
+ */
+export class Guard {
+  readonly #io: GuardIo;
+  readonly #listeners = new Set<(alert: AlertMessage) => void>();
+  #rules: readonly AlertRule[] = [];
+  #memory: Memory = newMemory();
+  #savedAt = 0;
+
+  constructor(io: GuardIo) {
+    this.#io = io;
+  }
+
+  /** Remembers what was told before a restart. */
+  async start(): Promise<void> {
+    const { state, book, clock, log } = this.#io;
+    try {
+      const saved = await state.get(stateKey);
+      if (saved !== undefined) this.#memory = restoreMemory(saved);
+    } catch (error) {
+      log.warn(`guard error: what rules remembered cannot be read, they begin anew: ${reason(error)}`);
+    }
+    recall(this.#memory, book.alerts({ from: clock.now() - recallMs, limit: mostRecalled }).rows);
+  }
+
+  configure(rules: readonly AlertRule[]): void {
+    this.#rules = rules.filter((r) => r.enabled);
+  }
+
+  rules(): readonly AlertRule[] {
+    return this.#rules;
+  }
+
+  /** Every alert once it is written down. Returns a function that unsubscribes. */
+  onAlert(listener: (alert: AlertMessage) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Judges one observation by every rule. */
+  observe(observation: Observation): void {
+    const { situation, cameraName, book, clock } = this.#io;
+    const now = situation(observation.at);
+    for (const rule of this.#rules) {
+      const verdict = judge(rule, observation, now, this.#memory, cameraName(observation.camera));
+      if (verdict === undefined) continue;
+      if (verdict.kind === 'alert') this.#alert(rule, observation, verdict);
+      else if (!verdict.again) {
+        const { at, camera, event } = observation;
+        this.#io.log.info(`rule ${rule.id} is held back: ${verdict.reason}`, { camera, event });
+        this.#aside(book.suppressed({ at, rule: rule.id, camera, event, reason: verdict.reason }));
+      }
+    }
+    if (clock.now() - this.#savedAt > saveEveryMs) this.#save();
+  }
+
+  /** What a rule says of an observation and why, without consequences. */
+  explain(rule: AlertRule, observation: Observation): Verdict {
+    const { situation, cameraName } = this.#io;
+    const copy = restoreMemory(saveMemory(this.#memory));
+    return evaluate(rule, observation, situation(observation.at), copy, cameraName(observation.camera));
+  }
+
+  async stop(): Promise<void> {
+    await this.#io.state.set(stateKey, saveMemory(this.#memory));
+  }
+
+  #save(): void {
+    this.#savedAt = this.#io.clock.now();
+    this.#aside(this.#io.state.set(stateKey, saveMemory(this.#memory)));
+  }
+
+  #alert(rule: AlertRule, seen: Observation, verdict: Alert): void {
+    const { book, newId, cameraName, usualActions, waiting } = this.#io;
+    const message: AlertMessage = {
+      id: newId(seen.at),
+      at: seen.at,
+      rule: rule.id,
+      ruleName: rule.name ?? rule.id,
+      camera: seen.camera,
+      cameraName: cameraName(seen.camera),
+      label: seen.label,
+      severity: verdict.severity,
+      text: verdict.message,
+      observation: seen,
+      gates: verdict.gates,
+    };
+    const deliveries = (rule.actions ?? usualActions()).map((action): DeliveryRow => ({
+      id: newId(seen.at),
+      alert: message.id,
+      channel: action.type,
+      action,
+      state: 'waiting',
+      attempts: 0,
+      dueAt: seen.at,
+    }));
+    const written = book.alert(rowOf(message, verdict), deliveries).then(() => {
+      waiting();
+      this.#tell(message, deliveries.length);
+    });
+    this.#aside(written);
+  }
+
+  #tell(alert: AlertMessage, deliveries: number): void {
+    const { journal, log } = this.#io;
+    for (const listener of this.#listeners) listener(alert);
+    log.info(`alert: ${alert.text}`, { rule: alert.rule, camera: alert.camera, deliveries });
+    this.#aside(
+      journal.append({
+        at: alert.at,
+        kind: 'camera.alert',
+        subject: `camera:${alert.camera}`,
+        cause: `rule:${alert.rule}`,
+        evidence: alert.gates
+          .filter((g) => g.passed)
+          .map((g) => ({
+            at: alert.at,
+            source: `camera.${alert.camera}`,
+            text: g.text,
+            ref: alert.observation.event,
+          })),
+        data: { alert: alert.id, message: alert.text, severity: alert.severity, label: alert.label },
+      }),
+    );
+  }
+
+  #aside(work: Promise<unknown>): void {
+    work.catch((error: unknown) =>
+      this.#io.log.error(`guard error: ${reason(error)}`, { error, code: 'BOOK_WRITE' }),
+    );
+  }
+}
+
+/** The message as a row of the book, from which `messageOf` makes it again. */
+function rowOf(message: AlertMessage, verdict: Alert): AlertRow {
+  return {
+    id: message.id,
+    at: message.at,
+    rule: message.rule,
+    camera: message.camera,
+    event: message.observation.event,
+    label: message.label,
+    message: message.text,
+    severity: message.severity,
+    why: {
+      ...verdict.why,
+      rule_name: message.ruleName,
+      camera_name: message.cameraName,
+      gates: message.gates,
+      observation: message.observation,
+    },
+    ...(verdict.distance === undefined ? {} : { distance: verdict.distance }),
+  };
+}
+
+/** An alert of the book as channels tell it; `folder` is the data directory, to which pictures are relative. */
+export function messageOf(row: AlertRow, absolute: (file: string) => string): AlertMessage {
+  const {
+    rule_name: ruleName,
+    camera_name: cameraName,
+    gates,
+    observation,
+  } = row.why as {
+    rule_name: string;
+    camera_name: string;
+    gates: AlertMessage['gates'];
+    observation: Observation;
+  };
+  return {
+    id: row.id,
+    at: row.at,
+    rule: row.rule,
+    ruleName,
+    camera: row.camera,
+    cameraName,
+    label: row.label,
+    severity: row.severity as AlertMessage['severity'],
+    text: row.message,
+    observation,
+    gates,
+    ...(row.snapshot === undefined ? {} : { snapshot: absolute(row.snapshot) }),
+  };
+}
