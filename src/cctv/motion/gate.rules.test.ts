@@ -1,28 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ground, hash, height, picture, width, type Draw } from './fixture.ts';
 import { MotionGate, type MotionStep } from './gate.rules.ts';
 
-const [width, height] = [160, 90];
 const start = Date.UTC(2026, 10, 21, 8);
 const at = (frame: number) => start + frame * 200;
-
-/** Numbers from 0 to 1 that look random and depend only on their place. */
-const hash = (n: number) => {
-  const x = Math.imul(n ^ (n >>> 15), 0x2c1b3c6d);
-  const y = Math.imul(x ^ (x >>> 12), 0x297a2d39);
-  return ((y ^ (y >>> 15)) >>> 0) / 2 ** 32;
-};
-/** Blobs of three pixels, as walls, plants and paving give at this size. */
-const ground = (x: number, y: number) =>
-  60 + 70 * hash(Math.floor(x / 3) * 1009 + Math.floor(y / 3) * 7919) + 20 * Math.sin(x / 25);
-const sensor = (x: number, y: number, frame: number) => (hash(frame * 104_729 + y * 163 + x) - 0.5) * 6;
-
-type Draw = (base: number, x: number, y: number, frame: number) => number;
-const picture = (frame: number, draw: Draw = (base) => base): Uint8Array =>
-  Uint8Array.from({ length: width * height }, (_, i) => {
-    const [x, y] = [i % width, Math.floor(i / width)];
-    return Math.min(255, Math.max(0, draw(ground(x, y), x, y, frame) + sensor(x, y, frame)));
-  });
 
 /** A dark coat with a light head, 8 x 24 pixels, that walks one and a half pixels a frame. */
 const walker: Draw = (base, x, y, frame) => {
