@@ -1,0 +1,76 @@
+import { AV_NOPTS_VALUE } from 'node-av/constants';
+import { Codec, CodecContext, Frame, type Packet, type Stream } from 'node-av/lib';
+import type { HardwareContext } from 'node-av/api';
+
+/**
+ * Decodes packets of one stream on the calling thread: the asynchronous calls of node-av cost half as much again, and
+ * more than one thread adds a frame of delay.
+ */
+export class FrameDecoder {
+  readonly #context: CodecContext;
+  readonly #frame = new Frame();
+  readonly #soft: Frame | undefined;
+  errors = 0;
+
+  private constructor(context: CodecContext, hardware: boolean) {
+    this.#context = context;
+    this.#frame.alloc();
+    if (hardware) this.#soft = new Frame();
+    this.#soft?.alloc();
+  }
+
+  /** Undefined when libav cannot decode this codec. */
+  static create(stream: Stream, hardware: HardwareContext | undefined): FrameDecoder | undefined {
+    const { codecpar } = stream;
+    const accelerated = hardware?.getDecoderCodec(codecpar.codecId) ?? undefined;
+    for (const codec of [accelerated, Codec.findDecoder(codecpar.codecId)]) {
+      if (codec === undefined || codec === null) continue;
+      const context = new CodecContext();
+      context.allocContext3(codec);
+      context.parametersToContext(codecpar);
+      context.pktTimebase = stream.timeBase;
+      context.threadCount = 1;
+      const uses = codec === accelerated && hardware !== undefined;
+      if (uses) {
+        context.hwDeviceCtx = hardware.deviceContext;
+        context.setHardwarePixelFormat(hardware.devicePixelFormat);
+      }
+      if (context.open2Sync(codec, null) >= 0) return new FrameDecoder(context, uses);
+      context.freeContext();
+    }
+    return undefined;
+  }
+
+  /**
+   * Decodes one packet. Each frame is valid only during the call of `onFrame`, which clones what it keeps; `pixels` gives
+   * it in main memory, at a cost when the hardware decoded it.
+   */
+  decode(packet: Packet, onFrame: (frame: Frame, pixels: () => Frame) => void): void {
+    if (this.#context.sendPacketSync(packet) < 0) {
+      this.errors += 1;
+      return;
+    }
+    const frame = this.#frame;
+    while (this.#context.receiveFrameSync(frame) === 0) {
+      onFrame(frame, () => this.#pixels());
+      frame.unref();
+      this.#soft?.unref();
+    }
+  }
+
+  close(): void {
+    this.#context.freeContext();
+    this.#frame.free();
+    this.#soft?.free();
+  }
+
+  #pixels(): Frame {
+    const soft = this.#soft;
+    if (soft === undefined || !this.#frame.isHwFrame()) return this.#frame;
+    if (soft.width === 0 && this.#frame.hwframeTransferDataSync(soft) >= 0) {
+      soft.colorRange = this.#frame.colorRange;
+      if (this.#frame.pts !== AV_NOPTS_VALUE) soft.pts = this.#frame.pts;
+    }
+    return soft;
+  }
+}

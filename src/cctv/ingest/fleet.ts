@@ -1,0 +1,246 @@
+import type { Clock, Log } from '#kernel/driver.ts';
+import { assign, isBusy, type Groups } from './assign.rules.ts';
+import type { CameraPlan, Order, Signal } from './messages.ts';
+import { Blame } from './blame.rules.ts';
+import { Worker } from './worker.ts';
+
+export interface FleetOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Cameras that share a process. Default 4: fewer cost memory, more are lost together. */
+  readonly camerasPerProcess?: number;
+}
+
+export interface FleetSettings {
+  /** Unix socket of the detector. */
+  readonly detector?: string;
+  /** IANA zone for folders by local day. */
+  readonly timeZone: string;
+}
+
+const watchMs = 500;
+/** Stats come each second: a process that is silent for this long hangs. */
+const silentMs = 5000;
+/** The first word takes longer: a slow machine loads libav. */
+const startMs = 20_000;
+const stopMs = 1800;
+/** Longer than a reader tries to get a picture. */
+const pictureMs = 12_000;
+
+type OrderOf<Kind extends Order['kind']> = Extract<Order, { kind: Kind }>;
+
+const idle = { worker: undefined, told: '', plans: new Map<string, string>() };
+
+interface Slot {
+  worker: Worker | undefined;
+  cameras: readonly string[];
+  /** Not before this, milliseconds that never jump: it died just now. */
+  startAt: number;
+  /** What it was told last: all of it, and of each camera. */
+  told: string;
+  plans: ReadonlyMap<string, string>;
+}
+
+/**
+ * The processes that read the cameras: starts them, tells them what to do, starts them again when they die, and kills
+ * those that hang. The core never loads libav.
+ */
+export class CameraFleet {
+  readonly #options: FleetOptions;
+  readonly #perProcess: number;
+  readonly #listeners = new Set<(signal: Signal) => void>();
+  readonly #slots = new Map<number, Slot>();
+  readonly #blame = new Blame();
+  #plans = new Map<string, CameraPlan>();
+  #settings: FleetSettings = { timeZone: 'UTC' };
+  /** What a process has to be told again when it starts anew. */
+  readonly #watched = new Set<string>();
+  readonly #events = new Map<string, Map<string, OrderOf<'event'>>>();
+  /** Cameras of which a picture was asked, until when. */
+  readonly #asked = new Map<string, number>();
+  readonly #ending = new Set<Worker>();
+  #runs = false;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.#perProcess = options.camerasPerProcess ?? 4;
+  }
+
+  /** Called with everything that children say; `DECODER_DIED` comes from here. Returns the way to stop it. */
+  onSignal(listener: (signal: Signal) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Takes other cameras or settings, also while it runs; only cameras whose plan differs connect anew. */
+  configure(plans: readonly CameraPlan[], settings: FleetSettings): void {
+    const before = this.#plans;
+    this.#plans = new Map(plans.map((plan) => [plan.id, plan]));
+    this.#settings = settings;
+    const known = new Set(this.#plans.keys());
+    for (const id of before.keys()) {
+      if (known.has(id)) continue;
+      this.#watched.delete(id);
+      this.#events.delete(id);
+      this.#asked.delete(id);
+    }
+    this.#blame.keep(known);
+    this.#arrange();
+  }
+
+  /** Passes an order to the process of its camera. What it is for ever (`watch`, `event`) survives a restart of that. */
+  order(order: OrderOf<'event' | 'watch' | 'picture'>): void {
+    const id = order.camera;
+    if (!this.#plans.has(id)) return;
+    const before = this.#workerOf(id);
+    if (order.kind === 'watch' && order.on) this.#watched.add(id);
+    if (order.kind === 'watch' && !order.on) this.#watched.delete(id);
+    if (order.kind === 'event') this.#note(order);
+    if (order.kind === 'picture') this.#asked.set(id, this.#options.clock.monotonic() + pictureMs);
+    this.#arrange();
+    const worker = this.#workerOf(id);
+    // One that was started just now was told all but the question.
+    if (worker === before || order.kind === 'picture') worker?.send(order);
+  }
+
+  /** Process ids of the readers, for measurements. */
+  pids(): number[] {
+    return [...this.#slots.values()].flatMap(({ worker }) => worker?.pid ?? []);
+  }
+
+  /** Runs until the signal aborts; when it resolves all processes have ended. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    this.#runs = true;
+    this.#arrange();
+    while (!signal.aborted) {
+      await clock.sleep(watchMs, signal);
+      if (!signal.aborted) this.#watch();
+    }
+    this.#runs = false;
+    const workers = [...[...this.#slots.values()].flatMap(({ worker }) => worker ?? []), ...this.#ending];
+    this.#slots.clear();
+    await Promise.all(workers.map((worker) => this.#end(worker)));
+  }
+
+  #note(order: OrderOf<'event'>): void {
+    const open = this.#events.get(order.camera) ?? new Map<string, OrderOf<'event'>>();
+    if (order.open) open.set(order.event, order);
+    else open.delete(order.event);
+    this.#events.set(order.camera, open);
+  }
+
+  #workerOf(camera: string): Worker | undefined {
+    return [...this.#slots.values()].find(({ cameras }) => cameras.includes(camera))?.worker;
+  }
+
+  /** Makes processes fit the cameras. */
+  #arrange(): void {
+    if (!this.#runs) return;
+    const now = this.#options.clock.monotonic();
+    for (const [id, until] of this.#asked) if (until < now) this.#asked.delete(id);
+    const busy = [...this.#plans.values()]
+      .filter((plan) => isBusy(plan) || this.#watched.has(plan.id) || this.#asked.has(plan.id))
+      .map(({ id }) => id);
+    const before: Groups = new Map([...this.#slots].map(([group, { cameras }]) => [group, cameras]));
+    const groups = assign(before, busy, this.#blame.alone, this.#perProcess);
+    for (const [group, slot] of this.#slots) {
+      if (groups.has(group)) continue;
+      this.#slots.delete(group);
+      if (slot.worker !== undefined) void this.#end(slot.worker);
+    }
+    for (const [group, cameras] of groups) {
+      const slot = this.#slots.get(group) ?? { ...idle, cameras, startAt: now };
+      slot.cameras = cameras;
+      this.#slots.set(group, slot);
+      if (slot.worker === undefined) {
+        if (slot.startAt <= now) this.#start(slot);
+      } else this.#tell(slot, slot.worker);
+    }
+  }
+
+  #start(slot: Slot): void {
+    const { clock } = this.#options;
+    const worker: Worker = new Worker(
+      this.#perProcess,
+      () => clock.monotonic(),
+      (signal) => this.#hear(signal),
+    );
+    Object.assign(slot, idle, { worker });
+    void worker.ended.then(() => this.#died(slot, worker));
+    this.#tell(slot, worker);
+  }
+
+  #tell(slot: Slot, worker: Worker): void {
+    const cameras = slot.cameras.map((id) => this.#plans.get(id)!);
+    const { detector, timeZone } = this.#settings;
+    const order: Order = {
+      kind: 'configure',
+      cameras,
+      timeZone,
+      ...(detector !== undefined && { detector }),
+    };
+    const text = JSON.stringify(order);
+    if (text === slot.told) return;
+    const before = slot.plans;
+    slot.told = text;
+    slot.plans = new Map(cameras.map((plan) => [plan.id, JSON.stringify([plan, detector, timeZone])]));
+    worker.send(order);
+    for (const camera of slot.cameras) {
+      // It was made anew, and knows nothing of what was said before.
+      if (slot.plans.get(camera) === before.get(camera)) continue;
+      if (this.#watched.has(camera)) worker.send({ kind: 'watch', camera, on: true });
+      for (const event of this.#events.get(camera)?.values() ?? []) worker.send(event);
+    }
+  }
+
+  #hear(signal: Signal): void {
+    if ('camera' in signal && signal.camera !== undefined && !this.#plans.has(signal.camera)) return;
+    for (const listener of this.#listeners) listener(signal);
+  }
+
+  #died(slot: Slot, worker: Worker): void {
+    if (slot.worker !== worker) return;
+    slot.worker = undefined;
+    if (!this.#runs || ![...this.#slots.values()].includes(slot)) return;
+    const { clock, log } = this.#options;
+    const wait = this.#blame.died(slot.cameras, clock.monotonic());
+    slot.startAt = clock.monotonic() + wait;
+    log.warn(`the process that reads ${slot.cameras.join(', ')} ended; it is started again`, {
+      wait_ms: wait,
+    });
+    for (const camera of slot.cameras)
+      this.#hear({
+        kind: 'state',
+        camera,
+        at: clock.now(),
+        state: 'down',
+        cause: 'DECODER_DIED',
+        detail: 'the process that decodes it ended and is started again',
+        lost: true,
+      });
+    void clock.sleep(wait).then(() => this.#arrange());
+  }
+
+  /** Kills processes that hang; starts those whose time has come. */
+  #watch(): void {
+    const now = this.#options.clock.monotonic();
+    for (const { worker, cameras } of this.#slots.values()) {
+      if (worker === undefined || now - worker.heardAt < (worker.ready ? silentMs : startMs)) continue;
+      this.#options.log.warn(`the process that reads ${cameras.join(', ')} hangs; it is killed`);
+      worker.kill();
+    }
+    this.#arrange();
+  }
+
+  async #end(worker: Worker): Promise<void> {
+    this.#ending.add(worker);
+    worker.send({ kind: 'stop' });
+    const over = new AbortController();
+    await Promise.race([worker.ended, this.#options.clock.sleep(stopMs, over.signal)]);
+    over.abort();
+    worker.kill();
+    await worker.ended;
+    this.#ending.delete(worker);
+  }
+}

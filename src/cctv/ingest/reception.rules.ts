@@ -1,0 +1,107 @@
+import type { Cause } from '../model.ts';
+
+/** What is wrong with a connection that is open. */
+export interface Trouble {
+  readonly cause: Cause;
+  readonly detail: string;
+  /** False while waiting may still help. */
+  readonly hopeless: boolean;
+}
+
+/** Milliseconds. A camera of 2 frames a second or more is found stalled in the first; slower ones get three frames. */
+const stallMs = 1500;
+const stallFrames = 3;
+const firstPacketMs = 4000;
+const keyframeMs = 4000;
+/** Some cameras send a keyframe only every 10 or 20 s and none when asked to play: worth a wait, not a reconnect. */
+const keyframePatienceMs = 30_000;
+const frameMs = 3000;
+const rateShare = 0.1;
+
+/** Judges from arrivals alone whether a connection is alive. `decodes` tells whether frames are expected of it. */
+export class Reception {
+  readonly #openedAt: number;
+  #packetAt: number | undefined;
+  #intervalMs: number | undefined;
+  #firstKeyAt: number | undefined;
+  #keyAt: number | undefined;
+  #keyMs: number | undefined;
+  /** Keyframes, and packets since the last. */
+  #keys = 0;
+  #sinceKey = 0;
+  #fps: number | undefined;
+  #frameAt: number | undefined;
+
+  constructor(openedAt: number) {
+    this.#openedAt = openedAt;
+  }
+
+  packet(at: number, key: boolean): void {
+    if (this.#packetAt !== undefined) {
+      const gap = Math.max(0, at - this.#packetAt);
+      this.#intervalMs =
+        this.#intervalMs === undefined ? gap : this.#intervalMs + rateShare * (gap - this.#intervalMs);
+    }
+    this.#packetAt = at;
+    this.#sinceKey += 1;
+    if (!key) return;
+    this.#keys += 1;
+    if (this.#keyAt !== undefined && at > this.#keyAt) {
+      this.#keyMs = at - this.#keyAt;
+      this.#fps = (this.#sinceKey * 1000) / this.#keyMs;
+    }
+    this.#sinceKey = 0;
+    this.#keyAt = at;
+    this.#firstKeyAt ??= at;
+  }
+
+  frame(at: number): void {
+    this.#frameAt = at;
+  }
+
+  /** Seconds between keyframes as last seen. */
+  get keyframeSeconds(): number | undefined {
+    return this.#keyMs === undefined ? undefined : this.#keyMs / 1000;
+  }
+
+  /** Keyframes so far, and frames a second between the last two. */
+  get keyframes(): number {
+    return this.#keys;
+  }
+
+  get fps(): number | undefined {
+    return this.#fps;
+  }
+
+  trouble(now: number, decodes: boolean): Trouble | undefined {
+    const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+    const since = now - (this.#packetAt ?? this.#openedAt);
+    if (this.#packetAt === undefined) {
+      if (since < firstPacketMs) return undefined;
+      return {
+        cause: 'RTSP_SILENT',
+        detail: `no video for ${seconds(since)} after it was asked to play`,
+        hopeless: true,
+      };
+    }
+    if (since >= Math.max(stallMs, stallFrames * (this.#intervalMs ?? 0)))
+      return { cause: 'RTSP_STALLED', detail: `no data for ${seconds(since)}`, hopeless: true };
+    const open = now - this.#openedAt;
+    if (this.#firstKeyAt === undefined) {
+      if (open < keyframeMs) return undefined;
+      return {
+        cause: 'NO_KEYFRAME',
+        detail: `no keyframe for ${seconds(open)}; set a keyframe interval of 1 to 4 s in the camera`,
+        hopeless: open >= keyframePatienceMs,
+      };
+    }
+    if (!decodes) return undefined;
+    const blind = now - (this.#frameAt ?? this.#firstKeyAt);
+    if (blind < frameMs + stallFrames * (this.#intervalMs ?? 0)) return undefined;
+    return {
+      cause: 'RTSP_GARBAGE',
+      detail: `data comes but no picture for ${seconds(blind)}`,
+      hopeless: true,
+    };
+  }
+}
