@@ -1,7 +1,9 @@
+import type { CctvView } from '#cctv/index.ts';
 import type { DeviceView, ElectricityView } from '#electricity/index.ts';
 import type { Component } from '#platform/health.ts';
 import type { HouseStats } from '#platform/stats.ts';
 import type { PresenceView } from '#presence/index.ts';
+import { cctvRows } from './prometheus-cctv.ts';
 
 export interface Sample {
   readonly labels?: Readonly<Record<string, string>>;
@@ -21,9 +23,11 @@ export interface Subjects {
   readonly components: readonly Component[];
   readonly presence: PresenceView | undefined;
   readonly electricity?: ElectricityView | undefined;
+  readonly cctv?: CctvView | undefined;
 }
 
-interface Row {
+/** How one family is read. */
+export interface Row {
   readonly name: string;
   readonly help: string;
   readonly type: Family['type'];
@@ -341,6 +345,7 @@ export const rows: readonly Row[] = [
     type: 'gauge',
     read: house((view) => view.pricePerKwh),
   },
+  ...cctvRows,
 ];
 
 /** Fills the table of rows; families without a sample are left out. */

@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import { grafanaAlerts, prometheusRules } from './alerts.ts';
+import { cctvDashboard } from './cctv.ts';
 import { electricityDashboard } from './electricity.ts';
 import { presenceDashboard } from './presence.ts';
 
@@ -17,6 +18,10 @@ export function generated(): { path: string; content: string }[] {
     {
       path: 'deploy/grafana/electricity.json',
       content: `${JSON.stringify(electricityDashboard(), undefined, 2)}\n`,
+    },
+    {
+      path: 'deploy/grafana/cctv.json',
+      content: `${JSON.stringify(cctvDashboard(), undefined, 2)}\n`,
     },
     { path: 'deploy/grafana/alerts.yaml', content: yaml(grafanaAlerts()) },
     {

@@ -1,3 +1,4 @@
+import { cameraMetrics, cctvMetrics, defaultPrefix as cctvPrefix } from '#cctv/index.ts';
 import {
   defaultPrefix as electricityPrefix,
   deviceMetrics,
@@ -41,6 +42,15 @@ export function metricReference(): string {
     ...electricHouseMetrics.map(
       ({ leaf, title, unit }) => `| \`${electricityPrefix}.house.${leaf}\` | ${title} | ${unit} |`,
     ),
+    '',
+    'Cameras: a camera that gives no pictures sends only that it does not, and its counters.',
+    '',
+    '| name | meaning | unit |',
+    '|---|---|---|',
+    ...cameraMetrics.map(
+      ({ leaf, title, unit }) => `| \`${cctvPrefix}.<camera>.${leaf}\` | ${title} | ${unit} |`,
+    ),
+    ...cctvMetrics.map(({ leaf, title, unit }) => `| \`${cctvPrefix}.${leaf}\` | ${title} | ${unit} |`),
     '',
     '## Prometheus',
     '',
