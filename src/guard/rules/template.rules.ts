@@ -71,28 +71,31 @@ export function parseTemplate(text: string): Template {
   return clauses.filter((c) => c.parts.length > 0 || c.end !== '');
 }
 
+// What was nothing but control characters is as good as not known.
+const known = (values: Values, { of }: Exclude<Part, string>) => (values[of] === '' ? undefined : values[of]);
+
 const say = ({ parts }: Clause, values: Values) =>
   parts
-    .map((part) => (typeof part === 'string' ? part : (values[part.of] ?? placeholders[part.of])))
+    .map((part) => (typeof part === 'string' ? part : (known(values, part) ?? placeholders[part.of])))
     .join('');
 
 /**
- * Fills a template in. A clause (what stands between commas and full stops) with a placeholder that is not known is left
- * out; when nothing of substance would remain, the words for the unknown take its place. Never empty, one line, at most 300 characters.
+ * Fills a template in. A clause (what stands between commas and full stops) with a placeholder that is not known is
+ * left out; when nothing would remain, the words for the unknown take its place. Never empty, one line, at most 300 characters.
  */
 export function fill(template: Template, values: Values): string {
-  const known = (clause: Clause) =>
-    clause.parts.every((p) => typeof p === 'string' || values[p.of] !== undefined);
-  const kept = template.filter(known);
-  const clauses = kept.some((c) => say(c, values).trim() !== '') ? kept : template;
-  const last = template.at(-1);
+  const kept = template.filter((clause) =>
+    clause.parts.every((part) => typeof part === 'string' || known(values, part) !== undefined),
+  );
+  const clauses = kept.some((clause) => say(clause, values).trim() !== '') ? kept : template;
   const text = clauses
-    .map((clause, i) =>
+    .map((clause, i) => {
+      const said = say(clause, values);
+      const begins = typeof clause.parts[0] === 'object' && /[.!?]/.test(clauses[i - 1]?.end ?? '');
       // The sentence ends as it was written, also when its last clause fell away.
-      i < clauses.length - 1
-        ? say(clause, values) + clause.end
-        : say(clause, values).trimEnd() + (last?.end ?? ''),
-    )
+      const end = i < clauses.length - 1 ? clause.end : (template.at(-1)?.end ?? '');
+      return (begins ? sentence(said) : said) + end;
+    })
     .join('')
     .replaceAll(/\s+/g, ' ')
     .trim();

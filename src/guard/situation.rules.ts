@@ -1,0 +1,105 @@
+import type { PersonView, Stay } from '#presence/index.ts';
+import type { GuardConfig } from './config.ts';
+import type { Situation } from './model.ts';
+import { modeAt, type HandMode } from './mode.rules.ts';
+
+/** A phone on the LAN that belongs to nobody known, with the instant (epoch ms) of its first sight. */
+export type UnknownPhone = Situation['unknownPhones'][number];
+
+type Person = Pick<PersonView, 'name' | 'state' | 'since'>;
+
+interface Facts {
+  /** Epoch ms. */
+  readonly at: number;
+  readonly timeZone: string;
+  readonly people: readonly Person[];
+  readonly phones: readonly UnknownPhone[];
+  readonly hand?: HandMode | undefined;
+}
+
+/** Names of those at home; undefined while it cannot be told whether anybody is. */
+function residentsHome(people: readonly Person[]): string[] | undefined {
+  const home = people.filter((p) => p.state === 'home').map((p) => p.name);
+  const told = people.length > 0 && people.every((p) => p.state !== 'unknown');
+  return home.length > 0 || told ? home : undefined;
+}
+
+/** What the house knows beside the cameras, from who is home now and since when. */
+export function situationOf(settings: GuardConfig, { at, timeZone, people, phones, hand }: Facts): Situation {
+  const home = residentsHome(people);
+  const lately = (since: number | undefined, seconds: number) =>
+    since !== undefined && at >= since && at - since < seconds * 1000;
+  return {
+    at,
+    timeZone,
+    mode: modeAt(settings, { at, timeZone, residentsHome: home, hand }).mode,
+    residentsHome: home,
+    arrivedLately: people
+      .filter((p) => p.state === 'home' && lately(p.since, settings.arrival_grace_seconds))
+      .map((p) => p.name),
+    unknownPhones: phones.filter((p) => lately(p.since, settings.unknown_phone_seconds)),
+  };
+}
+
+/** The index of the last value that is not above `wanted`, in ascending values; -1 when all are. */
+function lastUpTo(values: readonly number[], wanted: number): number {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle]! <= wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+interface History {
+  readonly timeZone: string;
+  /** Stays of everybody over the whole span, as the presence port gives them. */
+  readonly stays: readonly Stay[];
+  /** How messages call people, by the name in the settings. */
+  readonly names: ReadonlyMap<string, string>;
+  readonly phones: readonly UnknownPhone[];
+}
+
+/**
+ * What the house knew at any instant of the past, for replays: from the stays of the presence journal. Modes set by hand
+ * are not part of it.
+ */
+export function pastSituations(
+  settings: GuardConfig,
+  { timeZone, stays, names, phones }: History,
+): (at: number) => Situation {
+  const people = Map.groupBy(
+    stays.toSorted((a, b) => a.from - b.from),
+    (stay) => stay.person,
+  );
+  const timelines = [...people].map(([person, list]) => ({
+    name: names.get(person) ?? person,
+    list,
+    starts: list.map((stay) => stay.from),
+  }));
+  const [grace, phone] = [settings.arrival_grace_seconds * 1000, settings.unknown_phone_seconds * 1000];
+  // Between two of these instants and within one minute nothing changes.
+  const edges = [
+    ...stays.flatMap((s) => [s.from, s.from + grace, ...(s.to === undefined ? [] : [s.to])]),
+    ...phones.flatMap((p) => [p.since, p.since + phone]),
+  ].toSorted((a, b) => a - b);
+  let known: { readonly edge: number; readonly minute: number; readonly situation: Situation } | undefined;
+  return (at) => {
+    const edge = lastUpTo(edges, at);
+    const minute = Math.floor(at / 60_000);
+    if (known?.edge !== edge || known.minute !== minute) {
+      const now = timelines.map(({ name, list, starts }): Person => {
+        const stay = list[lastUpTo(starts, at)];
+        const valid = stay !== undefined && (stay.to === undefined || at < stay.to);
+        // The first stay of the span began before it: nobody arrived when we began to look.
+        const since =
+          valid && stay !== list[0] && list[list.indexOf(stay) - 1]?.state === 'away' ? stay.from : undefined;
+        return { name, state: valid ? stay.state : 'unknown', since };
+      });
+      known = { edge, minute, situation: situationOf(settings, { at, timeZone, people: now, phones }) };
+    }
+    return known.situation;
+  };
+}
