@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { CctvView } from '#cctv/index.ts';
 import type { Totals } from '#electricity/index.ts';
 import type { HouseStats } from '#platform/stats.ts';
 import type { PresenceView } from '#presence/index.ts';
@@ -50,6 +51,42 @@ const stats: HouseStats = {
   logLines: { info: 20, warn: 1 },
 };
 
+const cctv: CctvView = {
+  at,
+  cameras: [
+    {
+      id: 'gate',
+      name: 'Gate',
+      enabled: true,
+      address: 'rtsp://192.0.2.20/s',
+      state: 'live',
+      since: at,
+      streams: {},
+      stats: {
+        decodedFps: 10,
+        fps: 5,
+        frames: 100,
+        detections: 12,
+        dropped: 1,
+        decodeErrors: 2,
+        reconnects: 3,
+        inferMs: 7,
+        latencyMs: 20,
+        motion: 0.25,
+        bytes: 1_000,
+      },
+      calibrated: false,
+      record: 'off',
+      recording: false,
+      objects: [],
+    },
+  ],
+  detector: undefined,
+  eventsToday: 4,
+  alertsToday: 1,
+  diskBytes: { recordings: 5_000, snapshots: 300 },
+};
+
 const presence: PresenceView = {
   at,
   people: [
@@ -91,6 +128,7 @@ const subjects: Subjects = {
     { name: 'graphite', state: 'down', detail: '', since: at, lastOk: undefined },
   ],
   presence,
+  cctv,
   electricity: {
     at,
     devices: [
