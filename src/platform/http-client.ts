@@ -1,5 +1,6 @@
 import { request as plain, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { request as secure } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import { LaresError, reason } from '#kernel/errors.ts';
 
 const mib = 2 ** 20;
@@ -9,13 +10,15 @@ export interface WebRequest {
   readonly url: string;
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   /** Milliseconds for everything: name, connection, redirects and the last byte of the body. Default 10 000. */
   readonly deadlineMs?: number;
   /** A longer body is cut off and refused. Default 1 MiB. */
   readonly maxBytes?: number;
   /** False accepts any certificate: for devices with a self-signed one. Default true. */
   readonly verifyTls?: boolean;
+  /** Looks host names up instead of the system; what it refuses is never connected to. */
+  readonly lookup?: LookupFunction;
   readonly signal?: AbortSignal;
 }
 
@@ -99,6 +102,7 @@ function exchange(url: URL, options: WebRequest, signal: AbortSignal): Promise<W
         headers: { connection: 'close', ...options.headers },
         agent: false,
         signal,
+        ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
         ...(url.protocol === 'https:' ? { rejectUnauthorized: options.verifyTls ?? true } : {}),
       },
       (response: IncomingMessage) => {
