@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { SettingMeta } from '#config/model.ts';
-import { actionSchema } from './action-placeholder.ts';
+import { actionSchema } from '../channels/registry.ts';
 import { templateProblems } from './template.rules.ts';
 
 const meta = (m: Omit<SettingMeta, 'reload'>) => ({ ...m, reload: 'live' as const });

@@ -1,0 +1,101 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { guardConfig } from './config.ts';
+import { pastSituations, situationOf } from './situation.rules.ts';
+
+const settings = guardConfig.parse({});
+const timeZone = 'Europe/London';
+const noon = Date.parse('2026-06-15T11:00:00Z');
+const minute = 60_000;
+const person = (name: string, state: 'home' | 'away' | 'unknown', since?: number) => ({ name, state, since });
+
+test('those at home are named, with who has just come and which phones are new', () => {
+  const people = [
+    person('Alex', 'home', noon - 119_999),
+    person('Sam', 'home', noon - 120_000),
+    person('Kim', 'away', noon - 1_000),
+  ];
+  const phones = [
+    { id: 'new', since: noon - 59 * minute },
+    { id: 'old', since: noon - 60 * minute },
+  ];
+  expect(situationOf(settings, { at: noon, timeZone, people, phones })).toEqual({
+    at: noon,
+    timeZone,
+    mode: 'home',
+    residentsHome: ['Alex', 'Sam'],
+    arrivedLately: ['Alex'],
+    unknownPhones: [{ id: 'new', since: noon - 59 * minute }],
+  });
+});
+
+test.each([
+  ['all away', [person('a', 'away'), person('b', 'away')], [], 'away'],
+  ['one away, one unknown', [person('a', 'away'), person('b', 'unknown')], undefined, 'home'],
+  ['one home, one unknown', [person('a', 'home'), person('b', 'unknown')], ['a'], 'home'],
+  ['nobody in the settings', [], undefined, 'home'],
+] as const)('who is home: %s', (_, people, residentsHome, mode) => {
+  expect(situationOf(settings, { at: noon, timeZone, people, phones: [] })).toMatchObject({
+    residentsHome,
+    mode,
+  });
+});
+
+test('a mode set by hand holds', () => {
+  const facts = { at: noon, timeZone, people: [], phones: [], hand: { mode: 'away' as const } };
+  expect(situationOf(settings, facts).mode).toBe('away');
+});
+
+const stays = [
+  { person: 'alex', state: 'home', from: noon - 600 * minute, to: noon - 60 * minute },
+  { person: 'alex', state: 'away', from: noon - 60 * minute, to: noon },
+  { person: 'alex', state: 'home', from: noon, to: undefined },
+  { person: 'sam', state: 'away', from: noon - 600 * minute, to: noon + minute },
+  { person: 'sam', state: 'unknown', from: noon + minute, to: noon + 2 * minute },
+  { person: 'sam', state: 'home', from: noon + 2 * minute, to: undefined },
+] as const;
+const history = {
+  timeZone,
+  stays,
+  names: new Map([['alex', 'Alex']]),
+  phones: [{ id: 'p', since: noon + 5 * minute }],
+};
+
+test.each([
+  // We began to look then; nobody arrived.
+  [-600 * minute, ['Alex'], [], 'night', 0],
+  [-61 * minute, ['Alex'], [], 'home', 0],
+  [-60 * minute, [], [], 'away', 0],
+  [-1, [], [], 'away', 0],
+  [0, ['Alex'], ['Alex'], 'home', 0],
+  [119_999, ['Alex'], ['Alex'], 'home', 0],
+  // Sam comes out of the unknown, which is no arrival.
+  [120_000, ['Alex', 'sam'], [], 'home', 0],
+  [5 * minute, ['Alex', 'sam'], [], 'home', 1],
+  [65 * minute, ['Alex', 'sam'], [], 'home', 0],
+  [-601 * minute, undefined, [], 'night', 0],
+])('%d ms from noon the house knew who was home', (ms, residentsHome, arrivedLately, mode, phones) => {
+  const { unknownPhones, ...rest } = pastSituations(settings, history)(noon + ms);
+  expect({ ...rest, phones: unknownPhones.length }).toEqual({
+    at: noon + ms,
+    timeZone,
+    mode,
+    residentsHome,
+    arrivedLately,
+    phones,
+  });
+});
+
+test('property: the past is the same in whatever order it is asked, but for the instant it is told of', () => {
+  const instants = fc.array(fc.integer({ min: -700 * minute, max: 100 * minute }), { maxLength: 30 });
+  fc.assert(
+    fc.property(instants, (list) => {
+      const past = pastSituations(settings, history);
+      for (const ms of list)
+        expect({ ...past(noon + ms), at: 0 }).toEqual({
+          ...pastSituations(settings, history)(noon + ms),
+          at: 0,
+        });
+    }),
+  );
+});
