@@ -73,7 +73,8 @@ export async function describeRtsp(text: string, options: DescribeOptions = {}):
         cause: silences[stage].cause,
         detail: `${name} ${silences[stage].what} within ${timeoutMs / 1000} s`,
       };
-    return { ok: false, cause: causeOf(error), detail: `${name}: ${explained(error)}` };
+    const cause = stage === 'connect' ? causeOf(error) : 'RTSP_ENDED';
+    return { ok: false, cause, detail: `${name}: ${explained(error)}` };
   } finally {
     line?.close();
   }

@@ -209,7 +209,7 @@ export function liveMedia(options: LiveOptions, signal: AbortSignal): Live {
       for (const listener of listeners) listener({ ...unit, time });
     // A machine that is too slow leaves pictures out instead of falling behind.
     next = Math.max(next + period, performance.now() - startedAt);
-    timer = setTimeout(step, next - (performance.now() - startedAt));
+    timer = setTimeout(step, Math.max(0, next - (performance.now() - startedAt)));
   };
   const stop = () => {
     clearTimeout(timer);
