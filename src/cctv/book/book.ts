@@ -219,6 +219,25 @@ export class EventBook {
       .map(toSegment);
   }
 
+  /** All video, oldest first; `clip` tells whether it holds an event or the `marginMs` before one. */
+  segmentsOf(marginMs: number): (SegmentRow & { readonly clip: boolean })[] {
+    return this.#file
+      .all(
+        `select *, events <> '[]' or exists (select 1 from events as e where e.camera = segments.camera
+           and e.timestamp between segments.started and segments.ended + ?) as clip
+         from segments order by started`,
+        toSeconds(marginMs),
+      )
+      .map((row) => ({ ...toSegment(row), clip: row['clip'] === 1 }));
+  }
+
+  /** Files of all snapshots that should exist. */
+  snapshotFiles(): string[] {
+    return this.#file
+      .all('select distinct snapshot as file from events where snapshot is not null and snapshot_gone = 0')
+      .map((row) => String(row['file']));
+  }
+
   event(id: string): StoredEvent | undefined {
     return this.#file.all('select * from events where id = ?', id).map(toEvent)[0];
   }

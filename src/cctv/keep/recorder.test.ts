@@ -1,0 +1,287 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { stop, until } from '../../../tests/servers/process.ts';
+import type { SegmentRow } from '../book/model.ts';
+import type { RecordPlan, Signal } from '../ingest/messages.ts';
+import { makeClip } from './clip.ts';
+import { feed, makeVideo, probe } from './fixture.ts';
+import { KeepFolders } from './folders.ts';
+import { makeRecorder } from './recorder.ts';
+
+const start = Date.parse('2026-03-01T23:59:58Z');
+let videos: string;
+let h264: string;
+beforeAll(() => {
+  videos = mkdtempSync(path.join(tmpdir(), 'lares-video-'));
+  h264 = makeVideo(videos, 'a.mp4', { seconds: 8 });
+});
+afterAll(() => rmSync(videos, { recursive: true, force: true }));
+
+let root: string;
+let signals: Signal[];
+beforeEach(() => {
+  root = path.join(mkdtempSync(path.join(tmpdir(), 'lares-rec-')), 'recordings');
+  new KeepFolders(path.join(root, '..', 'keep-folders')).claim(root);
+  signals = [];
+});
+afterEach(() => rmSync(path.dirname(root), { recursive: true, force: true }));
+
+function recorder(over: Partial<RecordPlan> = {}) {
+  return makeRecorder({
+    plan: {
+      mode: 'continuous',
+      folder: path.join(root, 'yard'),
+      segmentSeconds: 3,
+      preSeconds: 2,
+      postSeconds: 1,
+      ...over,
+    },
+    camera: 'yard',
+    timeZone: 'Europe/Berlin',
+    send: (signal) => signals.push(signal),
+    clock: { now: () => start },
+  });
+}
+
+/** The last that was told of each file. */
+function segments(): SegmentRow[] {
+  const rows = new Map<string, SegmentRow>();
+  for (const signal of signals) if (signal.kind === 'segment') rows.set(signal.file, signal);
+  return [...rows.values()]
+    .toSorted((a, b) => a.startAt - b.startAt)
+    .map(({ camera, file, startAt, endAt, bytes, closed, events }) => {
+      return { camera, file, startAt, endAt, bytes, closed, events };
+    });
+}
+const logs = () => signals.flatMap((signal) => (signal.kind === 'log' ? [signal.message] : []));
+
+test('always recording cuts files at keyframes, names them by local time, and loses no picture', async () => {
+  const tap = recorder();
+  expect(await feed(tap, h264, start)).toBe(80);
+  await tap.end();
+  const rows = segments();
+  expect(
+    rows.map(({ file, startAt, endAt, closed }) => [path.relative(root, file), startAt, endAt, closed]),
+  ).toEqual([
+    ['yard/2026-03-02/005958.mp4', start, start + 3_000, true],
+    ['yard/2026-03-02/010001.mp4', start + 3_000, start + 6_000, true],
+    ['yard/2026-03-02/010004.mp4', start + 6_000, start + 8_000, true],
+  ]);
+  expect(rows.map(({ file }) => probe(file))).toEqual(
+    [30, 30, 20].map((frames) => ({
+      codec: 'h264',
+      tag: 'avc1',
+      width: 320,
+      height: 240,
+      frames,
+      seconds: frames / 10,
+    })),
+  );
+});
+
+test.each([
+  ['H.264 with start codes', 'b.ts', {}, 'avc1'],
+  ['H.265', 'c.mp4', { codec: 'libx265' }, 'hvc1'],
+  ['H.265 with start codes', 'd.ts', { codec: 'libx265' }, 'hvc1'],
+  ['H.264 with B-frames', 'e.mp4', { args: ['-bf', '2', '-preset', 'fast'] }, 'avc1'],
+  ['H.264 that repeats its parameters', 'f.ts', { args: ['-bsf:v', 'dump_extra'] }, 'avc1'],
+])('%s is kept as it is', async (_, name, options, tag) => {
+  const file = makeVideo(videos, name, { seconds: 2, ...options });
+  const tap = recorder();
+  await feed(tap, file, start);
+  await tap.end();
+  expect(segments().map((row) => probe(row.file))).toMatchObject([
+    { tag, width: 320, height: 240, frames: 20 },
+  ]);
+  expect(probe(segments()[0]!.file).seconds).toBeCloseTo(2, 1);
+});
+
+test('an event keeps from before it began to after it ended, and nothing else', async () => {
+  const tap = recorder({ mode: 'events', segmentSeconds: 60 });
+  await feed(tap, h264, start, {
+    each: (at) => {
+      if (at === start + 3_500) tap.event('e1', true, at);
+      if (at === start + 4_200) tap.event('e1', false, at);
+    },
+  });
+  await tap.end();
+  // From the keyframe two seconds before, to the keyframe at which one second after the end had passed.
+  expect(segments()).toMatchObject([
+    { startAt: start + 1_000, endAt: start + 6_000, closed: true, events: ['e1'] },
+  ]);
+  expect(probe(segments()[0]!.file).frames).toBe(50);
+});
+
+test('a new connection and a change of the picture begin a new file, with time going on', async () => {
+  const small = makeVideo(videos, 'small.mp4', { seconds: 2, size: '160x120' });
+  const tap = recorder({ segmentSeconds: 60 });
+  await feed(tap, h264, start, { count: 15, close: false });
+  await feed(tap, small, start + 4_000);
+  await feed(tap, h264, start + 9_000, { count: 10 });
+  await tap.end();
+  expect(segments().map(({ startAt, endAt }) => [startAt - start, endAt - start])).toEqual([
+    [0, 1_500],
+    [4_000, 6_000],
+    [9_000, 10_000],
+  ]);
+  expect(segments().map(({ file }) => probe(file).width)).toEqual([320, 160, 320]);
+});
+
+test('a process that is killed leaves a file that plays up to less than a second before', async () => {
+  const code = `
+    import { makeRecorder } from ${JSON.stringify(path.resolve('src/cctv/keep/recorder.ts'))};
+    import { feed } from ${JSON.stringify(path.resolve('src/cctv/keep/fixture.ts'))};
+    import { writeSync } from 'node:fs';
+    const recorder = makeRecorder({
+      plan: { mode: 'continuous', folder: ${JSON.stringify(path.join(root, 'yard'))}, segmentSeconds: 60, preSeconds: 0, postSeconds: 0 },
+      camera: 'yard', timeZone: 'UTC', send() {}, clock: Date });
+    await feed(recorder, ${JSON.stringify(h264)}, ${start}, { async each() {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      writeSync(1, 'x');
+    } });`;
+  for (const wanted of [18, 27, 33]) {
+    rmSync(path.join(root, 'yard'), { recursive: true, force: true });
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let taken = 0;
+    child.stdout.on('data', (chunk: Buffer) => (taken += chunk.length));
+    await until(() => taken >= wanted);
+    await stop(child, 'SIGKILL');
+    const [day] = readdirSync(path.join(root, 'yard'));
+    const [file] = readdirSync(path.join(root, 'yard', day!));
+    // Ten pictures a second: fewer than ten are missing.
+    expect(taken - probe(path.join(root, 'yard', day!, file!)).frames).toBeLessThan(10);
+  }
+}, 60_000);
+
+describe('a disk that refuses', () => {
+  test('is told once, what is whole stays, and recording goes on when there is room', async () => {
+    const code = `
+      import { makeRecorder } from ${JSON.stringify(path.resolve('src/cctv/keep/recorder.ts'))};
+      import { feed } from ${JSON.stringify(path.resolve('src/cctv/keep/fixture.ts'))};
+      import { execFileSync } from 'node:child_process';
+      let now = 0;
+      const say = (signal) => process.stdout.write(JSON.stringify(signal) + '\\n');
+      const recorder = makeRecorder({
+        plan: { mode: 'continuous', folder: ${JSON.stringify(path.join(root, 'yard'))}, segmentSeconds: 60, preSeconds: 0, postSeconds: 0 },
+        camera: 'yard', timeZone: 'UTC', send: say, clock: { now: () => now } });
+      const file = ${JSON.stringify(h264)};
+      await feed(recorder, file, 1000, { each: () => new Promise((resolve) => setTimeout(resolve, 5)) });
+      await recorder.end();
+      execFileSync('prlimit', ['--pid', String(process.pid), '--fsize=unlimited']);
+      now = 20_000;
+      await feed(recorder, file, 20_000);
+      await recorder.end();`;
+    const out = execFileSync(
+      'bash',
+      ['-c', 'ulimit -Sf 80; exec "$0" --input-type=module -e "$1"', process.execPath, code],
+      { encoding: 'utf8' },
+    );
+    signals = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Signal);
+    expect(logs()).toHaveLength(1);
+    expect(logs()[0]).toContain('recordings cannot be written');
+    const rows = segments();
+    expect(rows.map(({ closed }) => closed)).toEqual([true, true]);
+    const [torn, whole] = rows.map(({ file }) => probe(file));
+    expect(torn!.frames).toBeGreaterThan(0);
+    expect(torn!.frames).toBeLessThan(80);
+    expect(whole!.frames).toBe(80);
+  });
+
+  test('that is not mounted gets nothing written beneath its mount point', async () => {
+    const away = `${root}.away`;
+    renameSync(root, away);
+    mkdirSync(root);
+    const tap = recorder();
+    await feed(tap, h264, start);
+    await tap.end();
+    expect(logs()).toEqual([
+      `the folder ${root} is not the one that recordings were kept in: is its disk mounted?`,
+    ]);
+    expect(readdirSync(root)).toEqual([]);
+    expect(() => new KeepFolders(path.join(root, '..', 'keep-folders')).claim(root)).toThrow(
+      'is not mounted',
+    );
+    expect(segments()).toEqual([]);
+  });
+});
+
+test('a stream that no file can hold as it is, is named once', async () => {
+  const file = makeVideo(videos, 'm.avi', { codec: 'mjpeg', seconds: 1 });
+  const tap = recorder();
+  await feed(tap, file, start);
+  await feed(tap, file, start + 5_000);
+  await tap.end();
+  expect(logs()).toEqual([expect.stringContaining('only H.264 and H.265')]);
+});
+
+describe('a clip', () => {
+  async function clip(rows: readonly SegmentRow[], from: number, to: number) {
+    const made = await makeClip(rows, from, to);
+    const parts: Uint8Array[] = [];
+    for await (const part of made.stream()) parts.push(part);
+    const bytes = Buffer.concat(parts);
+    expect(bytes.length).toBe(made.bytes);
+    const file = path.join(root, 'clip.mp4');
+    writeFileSync(file, bytes);
+    return { ...made, ...probe(file) };
+  }
+
+  test('spans files, begins at the keyframe before and ends where asked', async () => {
+    const tap = recorder();
+    await feed(tap, h264, start);
+    await tap.end();
+    const made = await clip(segments(), start + 2_500, start + 6_500);
+    expect(made).toMatchObject({ startAt: start + 2_000, endAt: start + 6_500, frames: 45, seconds: 4.5 });
+  });
+
+  test('of a file that still grows, or was cut off, holds what is whole', async () => {
+    const tap = recorder({ segmentSeconds: 60 });
+    await feed(tap, h264, start);
+    await tap.end();
+    const [row] = segments();
+    execFileSync('truncate', ['-s', String(Math.floor(row!.bytes * 0.6)), row!.file]);
+    const made = await clip([row!], start, start + 60_000);
+    expect(made.frames).toBeGreaterThan(20);
+    expect(made.frames).toBeLessThan(60);
+  });
+
+  test('over a change of size plays, and a pause is a still picture', async () => {
+    const small = makeVideo(videos, 'small.mp4', { seconds: 2, size: '160x120' });
+    const tap = recorder({ segmentSeconds: 60 });
+    await feed(tap, h264, start, { count: 20, close: false });
+    await feed(tap, small, start + 60_000);
+    await tap.end();
+    const made = await clip(segments(), start, start + 90_000);
+    expect(made).toMatchObject({ frames: 40, seconds: 6 });
+  });
+
+  test('with B-frames keeps their order', async () => {
+    const file = makeVideo(videos, 'b2.mp4', { seconds: 2, args: ['-bf', '2', '-preset', 'fast'] });
+    const tap = recorder();
+    await feed(tap, file, start);
+    await tap.end();
+    expect(await clip(segments(), start, start + 5_000)).toMatchObject({ frames: 20 });
+  });
+
+  test('of a time without recording says so', async () => {
+    await expect(makeClip([], 0, 1)).rejects.toThrow('there is no recording of that time');
+    const gone = {
+      camera: 'yard',
+      file: path.join(root, 'gone.mp4'),
+      startAt: 0,
+      endAt: 1,
+      bytes: 1,
+      closed: true,
+      events: [],
+    };
+    await expect(makeClip([gone], 0, 1)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+});
