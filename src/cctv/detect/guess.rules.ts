@@ -3,23 +3,26 @@ import { cocoClasses } from './classes.ts';
 import type { OnnxFace, Port } from './convert/onnx.codec.ts';
 import type { Preparation } from './convert/wrap.codec.ts';
 import { nanodetSides, type InputSize } from './heads.codec.ts';
-import type { Decoding, ModelCard } from './model.ts';
+import type { ModelCard } from './model.ts';
+
+/** The families whose files people bring; the others only our converter writes. */
+type Foreign = 'yolox' | 'yolov8' | 'nanodet';
 
 /** How the families of foreign files want their pictures: what their own exporters and demos do. */
-export const preparations: Readonly<Record<Exclude<Decoding, 'decoded'>, Preparation>> = {
+export const preparations: Readonly<Record<Foreign, Preparation>> = {
   yolox: { mean: [0, 0, 0], deviation: [1, 1, 1], bgr: true },
   yolov8: { mean: [0, 0, 0], deviation: [255, 255, 255], bgr: false },
   nanodet: { mean: [103.53, 116.28, 123.675], deviation: [57.375, 57.12, 58.395], bgr: true },
 };
 
-const usualThresholds: Readonly<Record<Exclude<Decoding, 'decoded'>, number>> = {
+const usualThresholds: Readonly<Record<Foreign, number>> = {
   yolox: 0.6,
   yolov8: 0.4,
   nanodet: 0.5,
 };
 
 interface Head {
-  readonly decoding: Exclude<Decoding, 'decoded'>;
+  readonly decoding: Foreign;
   readonly classes: number;
 }
 
@@ -47,7 +50,11 @@ const tests: readonly ((outputs: readonly Port[], input: InputSize) => Head | un
   ([output, ...more], input) => {
     const rows = sized(output, 1);
     const columns = sized(output, 2) ?? sum(places(input));
-    return more.length === 0 && rows !== undefined && rows > 4 && columns === sum(places(input))
+    return more.length === 0 &&
+      output?.shape.length === 3 &&
+      rows !== undefined &&
+      rows > 4 &&
+      columns === sum(places(input))
       ? { decoding: 'yolov8', classes: rows - 4 }
       : undefined;
   },

@@ -10,7 +10,7 @@ import { wrap } from './convert/wrap.codec.ts';
 import { guessCard, preparations } from './guess.rules.ts';
 import type { InputSize } from './heads.codec.ts';
 import type { ModelCard } from './model.ts';
-import { isModelName, knownCard, modelNames, recipes } from './registry.ts';
+import { isModelName, isPath, knownCard, modelNames, recipes } from './registry.ts';
 
 /** What the settings ask for. */
 export interface WantedModel {
@@ -26,9 +26,6 @@ export interface PreparedModel {
   /** False where it was ready from the time before. */
   readonly made: boolean;
 }
-
-/** True for what can only be a file. */
-export const isPath = (model: string): boolean => /[/\\]|\.onnx$/i.test(model);
 
 /**
  * Makes a model ready to load: converts a TensorFlow.js graph, or puts the preparation of pictures before a foreign

