@@ -93,11 +93,11 @@ function decide(rule: AlertRule, o: Observation, situation: Situation, memory: M
     situation,
     memory,
     present,
-    told: memory.told.get(toldKey(rule.id, o.event)),
+    told: undefined,
     zones: rule.zones?.filter((zone) => Object.hasOwn(o.zones, zone)) ?? [],
   };
   if (!concerns(rule, o.camera, o.label)) return { kind: 'no', c: plain };
-  const c = follow(plain);
+  const c = follow({ ...plain, told: memory.told.get(toldKey(rule.id, o.event)) });
   const { conditions, holds } = prepare(rule);
   if (!conditions.every((check) => check.passes(c))) return { kind: 'no', c };
   const hold = holds.find((check) => !check.passes(c));

@@ -50,17 +50,18 @@ export interface Memory {
   readonly cooling: Map<string, Cooling>;
 }
 
+// Objects are told to have ended; one whose end was missed is forgotten after this.
+const goneMs = 600_000;
 const mostPresent = 500;
 const mostTold = 10_000;
 const mostCooling = 5_000;
 
 export const newMemory = (): Memory => ({ present: new Map(), told: new Map(), cooling: new Map() });
 
-// No id may contain it, so no two keys can run into each other.
-const key = (...parts: readonly string[]) => parts.join('\n');
-export const toldKey = (rule: string, event: string) => key(rule, event);
+// No id contains a new line, so no two keys can run into each other.
+export const toldKey = (rule: string, event: string) => `${rule}\n${event}`;
 export const coolingKey = (rule: string, camera: string, label: string, zone = '') =>
-  key(rule, camera, label, zone);
+  `${rule}\n${camera}\n${label}\n${zone}`;
 
 /** Keeps a map within its bound by forgetting what changed longest ago, a tenth at once. */
 function bound(map: Map<string, { at: number }>, most: number): void {
@@ -88,6 +89,7 @@ export function note(memory: Memory, o: Observation): Present | undefined {
       zones: [],
       visited: new Map(),
     };
+    for (const [event, { at }] of objects) if (o.at - at > goneMs) objects.delete(event);
     objects.set(o.event, one);
     bound(objects, mostPresent);
   }

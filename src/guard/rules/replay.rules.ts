@@ -80,9 +80,11 @@ const silence = ({ gates }: Verdict) => {
 
 /** The verdicts on objects that were really told of, nearest to the instant of the telling. */
 class Doubts {
+  readonly #events: ReadonlySet<string>;
   readonly #real = new Map<string, { readonly at: number; nearest: number; why: string }>();
 
   constructor(real: readonly AlertRow[]) {
+    this.#events = new Set(real.map((row) => row.event));
     for (const { rule, event, at } of real)
       this.#real.set(`${rule}\n${event}`, {
         at,
@@ -91,7 +93,10 @@ class Doubts {
       });
   }
 
-  has = (rule: string, event: string) => this.#real.has(`${rule}\n${event}`);
+  has(rule: string, event: string): boolean {
+    // Nearly no object was told of, and asking for two words at once is what takes time.
+    return this.#events.has(event) && this.#real.has(`${rule}\n${event}`);
+  }
 
   hear(rule: string, { event, at }: Observation, verdict: Verdict): void {
     const doubt = this.#real.get(`${rule}\n${event}`);
