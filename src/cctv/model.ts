@@ -26,6 +26,8 @@ export interface Detection {
   readonly label: string;
   /** 0 to 1. */
   readonly score: number;
+  /** Its colours (`lookOf` of track/look.rules.ts), where whoever has the pixels added them: helps to tell people apart. */
+  readonly look?: ArrayLike<number>;
 }
 
 /** What kind of thing is followed at the moment: not yet believed, seen lately, or out of sight and remembered. */

@@ -1,14 +1,17 @@
 import type { Box, Detection, Point, TrackState } from '../model.ts';
-import { type Axis, axis, predict, update } from './kalman.rules.ts';
-import { Standstill, type Still } from './stationary.rules.ts';
+import { type Axis, axis, predict, update, updateRobustly } from './kalman.rules.ts';
+import { unlike } from './look.rules.ts';
+import { stand, type Still, watch } from './stationary.rules.ts';
+import { tuning } from './tuning.rules.ts';
 
 /**
  * One object as the tracker sees it. Lengths are in heights of the picture, so that a circle is a circle whatever the
  * shape of the picture; sizes are logarithms, because what comes closer grows in proportion.
  */
 export interface Target {
-  readonly id: number;
-  readonly label: string;
+  id: number;
+  /** Names it was given, with the sum of scores; the first is believed. */
+  readonly labels: { name: string; weight: number }[];
   /** Foot point: the middle of the lower edge. */
   readonly x: Axis;
   readonly y: Axis;
@@ -17,101 +20,200 @@ export interface Target {
   readonly still: Still;
   /** The last scores, at most ten. */
   readonly scores: number[];
-  readonly bornAt: number;
+  /** Mean of its looks; empty while none is known. */
+  look: number[];
+  bornAt: number;
   seenAt: number;
   hits: number;
   state: TrackState;
+  /** Seconds that were looked at without finding it. */
+  unseen: number;
+  furniture: boolean;
 }
 
-/** Seconds after which a speed that nobody sees any more has faded to a third. */
-const relax = 3;
-/** Measured wobble of boxes as a share of the size: place, and logarithm of width and height. */
-const placeNoise = 0.08;
-const widthNoise = 0.2;
-const heightNoise = 0.1;
-/** Spectral density of acceleration, sizes² / s³; and of the change of the logarithm of the size. */
-const jerk = 0.5;
-const sizeJerk = 0.01;
-const startSpeed = 1;
+/** A detection in the lengths of a target. */
+export interface Seen {
+  readonly detection: Detection;
+  readonly x: number;
+  readonly y: number;
+  readonly logWidth: number;
+  readonly logHeight: number;
+  readonly height: number;
+  readonly size: number;
+}
 
+/** Detectors give the classes of one row for one another. */
+const kin: readonly (readonly string[])[] = [
+  ['car', 'truck', 'bus'],
+  ['bicycle', 'motorcycle'],
+  ['cat', 'dog'],
+];
 const square = (x: number) => x * x;
-const measured = ({ box }: Detection, aspect: number) => ({
-  x: (box.left + box.width / 2) * aspect,
-  y: box.top + box.height,
-  logWidth: Math.log(box.width * aspect),
-  logHeight: Math.log(box.height),
-});
-/** The size that distances are held against: the side of a square of the same area. */
-const sizeOf = (t: Target) => Math.exp((t.logWidth.x + t.logHeight.x) / 2);
 
-export function born(id: number, d: Detection, at: number, aspect: number): Target {
-  const m = measured(d, aspect);
-  const size = Math.exp((m.logWidth + m.logHeight) / 2);
-  const place = square(placeNoise * size);
+export const akin = (a: string, b: string): boolean =>
+  a === b || kin.some((group) => group.includes(a) && group.includes(b));
+export const labelOf = (t: Target): string => t.labels[0]!.name;
+export const heightOf = (t: Target): number => Math.exp(t.logHeight.x);
+const sizeOf = (t: Target): number => Math.exp((t.logWidth.x + t.logHeight.x) / 2);
+
+export function see(detection: Detection, aspect: number): Seen {
+  const { left, top, width, height } = detection.box;
+  const logWidth = Math.log(width * aspect);
+  const logHeight = Math.log(height);
+  return {
+    detection,
+    x: (left + width / 2) * aspect,
+    y: top + height,
+    logWidth,
+    logHeight,
+    height,
+    size: Math.exp((logWidth + logHeight) / 2),
+  };
+}
+
+export function born(id: number, s: Seen, at: number): Target {
+  const place = square(tuning.placeNoise * s.size);
+  const speed = square(tuning.startSpeed * s.size);
+  const { label, score, look } = s.detection;
   return {
     id,
-    label: d.label,
-    x: axis(m.x, place, square(startSpeed * size)),
-    y: axis(m.y, place, square(startSpeed * size)),
-    logWidth: axis(m.logWidth, square(widthNoise), square(0.2)),
-    logHeight: axis(m.logHeight, square(heightNoise), square(0.2)),
-    still: Standstill.begin(m.x, m.y, at),
-    scores: [d.score],
+    labels: [{ name: label, weight: score }],
+    x: axis(s.x, place, speed),
+    y: axis(s.y, place, speed),
+    logWidth: axis(s.logWidth, square(tuning.widthNoise), 0.04),
+    logHeight: axis(s.logHeight, square(tuning.heightNoise), 0.04),
+    still: stand(s.x, s.y, at),
+    scores: [score],
+    look: look === undefined ? [] : Array.from(look),
     bornAt: at,
     seenAt: at,
     hits: 1,
     state: 'tentative',
+    unseen: 0,
+    furniture: false,
   };
 }
 
-/** Moves a target `dt` seconds on. */
-export function advance(t: Target, dt: number): void {
-  const size = square(sizeOf(t));
-  predict(t.x, dt, jerk * size, relax);
-  predict(t.y, dt, jerk * size, relax);
-  predict(t.logWidth, dt, sizeJerk, relax);
-  predict(t.logHeight, dt, sizeJerk, relax);
+/** Steps of the filter never exceed this: what was not looked at for longer is simply unknown. */
+const longestStep = 5;
+const largest = { place: 3, speed: 2, logSize: 0.5, logRate: 0.3 };
+
+/** Moves a target `dt` seconds on. What is `parked` stays where it is. */
+export function advance(t: Target, dt: number, parked: boolean): void {
+  const size = sizeOf(t);
+  const step = Math.min(dt, longestStep);
+  const jerk = tuning.jerk * square(size);
+  const relax = t.unseen > 0 ? tuning.relax : tuning.relaxSeen;
+  for (const a of [t.x, t.y]) {
+    if (parked) a.v = 0;
+    predict(a, step, jerk, relax);
+    bound(a, (parked ? tuning.stillStep : largest.place) * size, largest.speed * size);
+  }
+  for (const a of [t.logWidth, t.logHeight]) {
+    if (parked) a.v = 0;
+    predict(a, step, tuning.sizeJerk, relax);
+    bound(a, largest.logSize, largest.logRate);
+  }
 }
 
-/** Takes in the detection that belongs to a target. */
-export function observe(t: Target, d: Detection, at: number, aspect: number): void {
-  const m = measured(d, aspect);
-  const place = square(placeNoise * sizeOf(t));
-  update(t.x, m.x, place);
-  update(t.y, m.y, place);
-  update(t.logWidth, m.logWidth, square(widthNoise));
-  update(t.logHeight, m.logHeight, square(heightNoise));
-  Standstill.observe(t.still, m.x, m.y, sizeOf(t), at);
-  t.scores.push(d.score);
+/** Keeps a guess from growing so wide that it takes in anything. */
+function bound(a: Axis, sdOfPlace: number, sdOfSpeed: number): void {
+  const shrink = Math.min(1, sdOfPlace / Math.sqrt(a.pxx));
+  const slow = Math.min(1, sdOfSpeed / Math.sqrt(a.pvv));
+  a.pxx *= shrink * shrink;
+  a.pxv *= shrink * slow;
+  a.pvv *= slow * slow;
+}
+
+/**
+ * What a detection says of a target when parts of the object are hidden or two objects share a box: of the upper and
+ * the lower edge the one is trusted that fits, the other is placed by the known height.
+ */
+function reading(t: Target, s: Seen): { y: number; noise: number; sizeNoise: number } {
+  const height = heightOf(t);
+  const share = s.height / height;
+  if (t.hits < tuning.cutHits || (share >= 1 - tuning.cutBelow && share <= 1 + tuning.cutAbove))
+    return { y: s.y, noise: 1, sizeNoise: 1 };
+  const top = s.y - s.height;
+  const byTop = Math.abs(top - (t.y.x - height)) < Math.abs(s.y - t.y.x);
+  return {
+    y: byTop ? top + height : s.y,
+    noise: byTop ? tuning.cutNoise : 1,
+    sizeNoise: tuning.cutSizeNoise,
+  };
+}
+
+/** Takes in the detection that belongs to a target. `alone`: hardly covered by others, so its colours are its own. */
+export function observe(t: Target, s: Seen, at: number, strong: boolean, alone: boolean): void {
+  const { y, noise, sizeNoise } = reading(t, s);
+  const place = square(tuning.placeNoise * sizeOf(t));
+  update(t.x, s.x, place);
+  update(t.y, y, place * noise);
+  update(t.logWidth, s.logWidth, square(tuning.widthNoise));
+  updateRobustly(t.logHeight, s.logHeight, square(tuning.heightNoise) * sizeNoise, tuning.heightTrust);
+  watch(t.still, s.x, y, heightOf(t), at);
+  const { label, score, look } = s.detection;
+  name(t, label, score);
+  if (strong || !t.still.moved) t.scores.push(score);
   if (t.scores.length > 10) t.scores.shift();
   t.seenAt = at;
+  t.unseen = 0;
   t.hits += 1;
+  if (look === undefined || !alone) return;
+  const rate = Math.max(tuning.lookRate, 1 / t.hits);
+  t.look =
+    t.look.length === look.length ? t.look.map((old, i) => old + rate * (look[i]! - old)) : Array.from(look);
 }
 
-/** How unlikely it is that a detection is this target: squared Mahalanobis distance plus the price of a wide guess. */
-export function distance(t: Target, d: Detection, aspect: number): number {
-  if (t.label !== d.label) return Infinity;
-  const m = measured(d, aspect);
-  const place = square(placeNoise * sizeOf(t));
-  const sx = t.x.pxx + place;
-  const sy = t.y.pxx + place;
-  const sw = t.logWidth.pxx + square(widthNoise);
-  const sh = t.logHeight.pxx + square(heightNoise);
+function name(t: Target, label: string, score: number): void {
+  const known = t.labels.find((l) => l.name === label);
+  if (known === undefined) t.labels.push({ name: label, weight: score });
+  else known.weight += score;
+  // Old names fade, so that a few hundred frames of the right one correct a bad start.
+  for (const l of t.labels) l.weight *= 0.99;
+  t.labels.sort((a, b) => b.weight - a.weight);
+}
+
+/**
+ * How unlikely it is that a detection is this target: squared Mahalanobis distance of place and size, plus the price
+ * of a wide guess, plus that of unlike colours. Infinity for another kind of thing.
+ */
+export function distance(t: Target, s: Seen): number {
+  const { label, look } = s.detection;
+  if (!akin(labelOf(t), label)) return Infinity;
+  const { y, noise, sizeNoise } = reading(t, s);
+  const place = square(tuning.placeNoise * sizeOf(t));
+  const varX = t.x.pxx + place;
+  const varY = t.y.pxx + place * noise;
   const off =
-    square(m.x - t.x.x) / sx +
-    square(m.y - t.y.x) / sy +
-    square(m.logWidth - t.logWidth.x) / sw +
-    square(m.logHeight - t.logHeight.x) / sh;
-  return off + (Math.log(sx / place) + Math.log(sy / place)) / 4;
+    square(s.x - t.x.x) / varX +
+    square(y - t.y.x) / varY +
+    square(s.logWidth - t.logWidth.x) / (t.logWidth.pxx + square(tuning.widthNoise)) +
+    square(s.logHeight - t.logHeight.x) / (t.logHeight.pxx + square(tuning.heightNoise) * sizeNoise);
+  const wide = tuning.widthPrice * Math.log((varX / place) * (varY / place));
+  const colours =
+    look === undefined || t.look.length === 0
+      ? 0
+      : Math.min(tuning.lookCap, tuning.lookWeight * (unlike(t.look, look) - tuning.lookFree));
+  return off + wide + colours + (label === labelOf(t) ? 0 : tuning.kinPrice);
 }
 
 export function boxOf(t: Target, aspect: number): Box {
   const width = Math.exp(t.logWidth.x) / aspect;
-  const height = Math.exp(t.logHeight.x);
+  const height = heightOf(t);
   return { left: t.x.x / aspect - width / 2, top: t.y.x - height, width, height };
 }
 
 export const velocityOf = (t: Target, aspect: number): Point => ({ x: t.x.v / aspect, y: t.y.v });
+
+/** A target that was just believed turns out to be one that was lost: it goes on under the old name. */
+export function revive(t: Target, lost: Target): void {
+  t.id = lost.id;
+  t.bornAt = lost.bornAt;
+  t.hits += lost.hits;
+  t.still.moved ||= lost.still.moved;
+  if (lost.look.length > 0) t.look = lost.look;
+}
 
 /** The middle of a list of numbers that is not empty. */
 export function median(values: readonly number[]): number {
