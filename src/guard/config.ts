@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { SettingMeta } from '#config/model.ts';
-import { timeOfDay } from './rules/config.ts';
+import { timeOfDay } from './rules/conditions.config.ts';
 
 const meta = (m: Omit<SettingMeta, 'reload'>) => ({ ...m, reload: 'live' as const });
 

@@ -60,15 +60,14 @@ interface History {
   /** How messages call people, by the name in the settings. */
   readonly names: ReadonlyMap<string, string>;
   readonly phones: readonly UnknownPhone[];
+  /** Modes set by hand in the order in which they were, with the instant; without a mode where it was taken back. */
+  readonly hands?: readonly { readonly at: number; readonly hand: HandMode | undefined }[];
 }
 
-/**
- * What the house knew at any instant of the past, for replays: from the stays of the presence journal. Modes set by hand
- * are not part of it.
- */
+/** What the house knew at any instant of the past, for replays: from the journal. */
 export function pastSituations(
   settings: GuardConfig,
-  { timeZone, stays, names, phones }: History,
+  { timeZone, stays, names, phones, hands = [] }: History,
 ): (at: number) => Situation {
   const people = Map.groupBy(
     stays.toSorted((a, b) => a.from - b.from),
@@ -80,10 +79,12 @@ export function pastSituations(
     starts: list.map((stay) => stay.from),
   }));
   const [grace, phone] = [settings.arrival_grace_seconds * 1000, settings.unknown_phone_seconds * 1000];
+  const handed = hands.map((h) => h.at);
   // Between two of these instants and within one minute nothing changes.
   const edges = [
     ...stays.flatMap((s) => [s.from, s.from + grace, ...(s.to === undefined ? [] : [s.to])]),
     ...phones.flatMap((p) => [p.since, p.since + phone]),
+    ...hands.flatMap(({ at, hand }) => [at, hand?.until ?? at]),
   ].toSorted((a, b) => a - b);
   let known: { readonly edge: number; readonly minute: number; readonly situation: Situation } | undefined;
   return (at) => {
@@ -91,15 +92,16 @@ export function pastSituations(
     const minute = Math.floor(at / 60_000);
     if (known?.edge !== edge || known.minute !== minute) {
       const now = timelines.map(({ name, list, starts }): Person => {
-        const stay = list[lastUpTo(starts, at)];
+        const index = lastUpTo(starts, at);
+        const stay = list[index];
         const valid = stay !== undefined && (stay.to === undefined || at < stay.to);
-        // The first stay of the span began before it: nobody arrived when we began to look.
-        const since =
-          valid && stay !== list[0] && list[list.indexOf(stay) - 1]?.state === 'away' ? stay.from : undefined;
+        // Only who was away arrives; the first stay of the span began before we looked.
+        const since = valid && list[index - 1]?.state === 'away' ? stay.from : undefined;
         return { name, state: valid ? stay.state : 'unknown', since };
       });
-      known = { edge, minute, situation: situationOf(settings, { at, timeZone, people: now, phones }) };
+      const hand = hands[lastUpTo(handed, at)]?.hand;
+      known = { edge, minute, situation: situationOf(settings, { at, timeZone, people: now, phones, hand }) };
     }
-    return known.situation;
+    return { ...known.situation, at };
   };
 }

@@ -1,5 +1,6 @@
 import { nearest } from '#config/explain.ts';
-import type { AlertRule, Conditions } from './config.ts';
+import type { Conditions } from './conditions.config.ts';
+import type { AlertRule } from './config.ts';
 import { allOf } from './context.rules.ts';
 
 /** What rules may name. */

@@ -1,5 +1,6 @@
 import type { ToReference } from '#cctv/index.ts';
-import type { AlertRule, Conditions } from './config.ts';
+import type { Conditions } from './conditions.config.ts';
+import type { AlertRule } from './config.ts';
 import { anyOf, compare, short, wallOf, type Check, type Context } from './context.rules.ts';
 import { plain } from './words.rules.ts';
 import { clockText, within } from './wall.rules.ts';

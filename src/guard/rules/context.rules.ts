@@ -1,6 +1,7 @@
 import type { Observation } from '#cctv/index.ts';
 import type { Situation } from '../model.ts';
-import type { AlertRule, Operator } from './config.ts';
+import type { Operator } from './conditions.config.ts';
+import type { AlertRule } from './config.ts';
 import type { Memory, Present, Told } from './memory.rules.ts';
 import { wallAt, type Wall } from './wall.rules.ts';
 

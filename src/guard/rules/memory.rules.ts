@@ -123,7 +123,6 @@ export function remember(
 ): void {
   const told = toldOf(memory, alert.rule, alert.event, alert.at);
   told.alertedAt = Math.max(alert.at, told.alertedAt ?? alert.at);
-  delete told.leftAt;
   delete told.heldBy;
   for (const zone of alert.zones.length === 0 ? [''] : alert.zones) {
     const name = coolingKey(alert.rule, alert.camera, alert.label, zone);

@@ -1,4 +1,4 @@
-import { weekdays, type Hours, type Weekday } from './config.ts';
+import { weekdays, type Hours, type Weekday } from './conditions.config.ts';
 
 const quarterMs = 900_000;
 const dayMs = 86_400_000;
