@@ -1,3 +1,4 @@
+import { localTime } from '#platform/table.ts';
 import type { AlertMessage, Severity } from '../../model.ts';
 
 /** The longest line of text from rules and cameras that goes into a mail. */
@@ -18,12 +19,6 @@ export const oneLine = (text: string, most = longest): string =>
     .slice(0, most);
 
 const html = (text: string): string => text.replaceAll(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
-
-/** `2026-01-31 08:00:00` on the clock of the house. */
-export function localTime(at: number, timeZone: string): string {
-  // The Swedish way of writing an instant is the ISO one.
-  return new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' }).format(at);
-}
 
 export interface MailText {
   readonly subject: string;
