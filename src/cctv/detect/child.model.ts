@@ -25,7 +25,8 @@ export interface Configure {
 /** Detector to core. */
 export type Report =
   | { readonly kind: 'ready'; readonly model: ModelFace; readonly device: string }
-  | { readonly kind: 'refused'; readonly code: Code; readonly message: string }
+  /** `standIn`: nothing was loaded, so the model that comes with Lares follows. */
+  | { readonly kind: 'refused'; readonly code: Code; readonly message: string; readonly standIn: boolean }
   | { readonly kind: 'log'; readonly level: 'info' | 'warn'; readonly message: string }
   /** Once a second, also as a sign of life. */
   | { readonly kind: 'stats'; readonly stats: DetectorStats };

@@ -1,8 +1,9 @@
 import { LaresError, reason } from '#kernel/errors.ts';
-import type { Configure, Report } from './child.model.ts';
+import type { Configure, DetectorPlan, Report } from './child.model.ts';
 import { loadDetector } from './detector.ts';
 import type { Detector } from './model.ts';
 import { prepareModel } from './prepare.ts';
+import { defaultModel } from './registry.ts';
 import { DetectorServer, faceOf } from './server.ts';
 
 /**
@@ -14,7 +15,7 @@ const lifeSignMs = 1_000;
 
 const server = new DetectorServer();
 let listening: Promise<void> | undefined;
-let loaded: Detector | undefined;
+let loaded: { readonly detector: Detector; readonly key: string } | undefined;
 // One configuration after the other, in the order in which they came.
 let configured: Promise<void> = Promise.resolve();
 
@@ -22,20 +23,33 @@ const report = (message: Report) => {
   if (process.connected) process.send?.(message);
 };
 
+async function load(plan: DetectorPlan, folder: string): Promise<Detector> {
+  const say = (level: 'info' | 'warn') => (message: string) => report({ kind: 'log', level, message });
+  const { card, file } = await prepareModel(plan, folder, say('info'));
+  const key = JSON.stringify([card, file, plan.device, plan.threads]);
+  if (loaded?.key === key) return loaded.detector;
+  const before = loaded?.detector;
+  const detector = await loadDetector({ ...plan, card, file, warn: say('warn') });
+  loaded = { detector, key };
+  await server.use(detector);
+  await before?.close();
+  return detector;
+}
+
 async function configure({ plan, folder, path }: Configure): Promise<void> {
   try {
     listening ??= server.listen(path);
     await listening;
-    const say = (level: 'info' | 'warn') => (message: string) => report({ kind: 'log', level, message });
-    const { card, file } = await prepareModel(plan, folder, say('info'));
-    const before = loaded;
-    loaded = await loadDetector({ ...plan, card, file, warn: say('warn') });
-    await server.use(loaded);
-    await before?.close();
-    report({ kind: 'ready', model: faceOf(loaded), device: loaded.device });
+    const detector = await load(plan, folder);
+    report({ kind: 'ready', model: faceOf(detector), device: detector.device });
   } catch (error) {
+    // A house whose model is missing is better watched by another one than by none.
+    const standIn = loaded === undefined && plan.model !== defaultModel;
     const code = error instanceof LaresError ? error.code : 'INTERNAL';
-    report({ kind: 'refused', code, message: reason(error) });
+    report({ kind: 'refused', code, message: reason(error), standIn });
+    const { device, threads } = plan;
+    if (standIn)
+      await configure({ kind: 'configure', plan: { model: defaultModel, device, threads }, folder, path });
   }
 }
 

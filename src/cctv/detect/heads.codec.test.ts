@@ -18,7 +18,7 @@ function decode(decoding: Decoding, outputs: readonly RawOutput[], picture = 0, 
   const found = new Candidates();
   decoders[decoding](outputs, picture, threshold, input, found);
   return Array.from({ length: found.count }, (_, i) => ({
-    box: [...found.boxes.slice(4 * i, 4 * i + 4)],
+    box: Array.from(found.boxes.subarray(4 * i, 4 * i + 4)),
     score: found.scores[i],
     index: found.classes[i],
   }));

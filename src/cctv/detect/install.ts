@@ -91,7 +91,7 @@ async function takeFile(card: ModelCard, file: string, { folder, signal }: Insta
 }
 
 /** By kind of source: what must happen before the files are where `sourceFiles` says. */
-async function fetchSource(card: ModelCard, io: InstallIo): Promise<void> {
+export async function fetchSource(card: ModelCard, io: InstallIo): Promise<void> {
   const { source } = card;
   if (source.kind === 'tarball') await fetchTarball(card, source, io);
   else if (source.kind === 'url') {

@@ -30,6 +30,8 @@ const longestSilenceMs = 20_000;
 // A run of this length was a success; the next failure starts from the shortest wait.
 const goodRunMs = 60_000;
 const endWithinMs = 1_000;
+// What was missing may be there by now: somebody was told to install it.
+const askAgainMs = 60_000;
 const longestErrorLine = 300;
 
 /** Keeps the detector's process alive: starts it, tells it what to load, watches it, and starts it again. */
@@ -42,6 +44,8 @@ export class DetectorProcess {
   #restarts = 0;
   #model: LoadedModel | undefined;
   #problem: LaresError | undefined;
+  /** The next `ready` is of the model that stands in, which mends no problem. */
+  #standIn = false;
   #lastSignAt = 0;
   #waiting = Promise.withResolvers<LoadedModel>();
 
@@ -68,7 +72,7 @@ export class DetectorProcess {
     return this.#model;
   }
 
-  /** Why the model that was asked for cannot be used; it waits for `configure` then. */
+  /** Why the model that was asked for cannot be used. It is tried again each minute, and another one looks meanwhile. */
   get problem(): LaresError | undefined {
     return this.#problem;
   }
@@ -162,9 +166,15 @@ export class DetectorProcess {
   /** Native code can hang where no error tells of it; only killing helps then. */
   async #watch(child: ChildProcess, over: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
+    let askedAt = clock.monotonic();
     while (!over.aborted) {
       await clock.sleep(longestSilenceMs / 4, over);
-      if (over.aborted || clock.monotonic() - this.#lastSignAt < longestSilenceMs) continue;
+      const now = clock.monotonic();
+      if (this.#problem !== undefined && now - askedAt >= askAgainMs) {
+        askedAt = now;
+        this.#tell();
+      }
+      if (over.aborted || now - this.#lastSignAt < longestSilenceMs) continue;
       log.warn(`the detector gave no sign of life for ${longestSilenceMs / 1000} s and is killed`);
       child.kill('SIGKILL');
     }
@@ -197,14 +207,17 @@ export class DetectorProcess {
     else if (message.kind === 'log') log[message.level](message.message);
     else if (message.kind === 'ready') {
       const { model, device } = message;
-      this.#problem = undefined;
+      if (!this.#standIn) this.#problem = undefined;
+      this.#standIn = false;
       this.#model = { ...model, device };
       log.info(`detection by ${model.name}, ${model.width}x${model.height}, on ${device}`);
       this.#waiting.resolve(this.#model);
     } else {
+      const known = this.#problem?.message === message.message;
       this.#problem = new LaresError(message.code, message.message);
-      log.error(`detection error: ${message.message}`, { error: this.#problem });
-      this.#waiting.reject(this.#problem);
+      this.#standIn = message.standIn;
+      if (!known) log.error(`detection error: ${message.message}`, { error: this.#problem });
+      if (!message.standIn) this.#waiting.reject(this.#problem);
     }
   }
 }

@@ -107,12 +107,13 @@ test('bytes that are no messages are refused in one way only, and never take mor
           return Buffer.alloc(n);
         },
       );
+      let code: unknown;
       try {
         for (const chunk of chunks) for (const message of reader.push(Buffer.from(chunk))) void message;
       } catch (error) {
-        expect(error).toBeInstanceOf(LaresError);
-        expect((error as LaresError).code).toBe('BAD_REPLY');
+        code = error instanceof LaresError ? error.code : error;
       }
+      expect([undefined, 'BAD_REPLY']).toContain(code);
       expect(most).toBeLessThanOrEqual(longest);
     }),
     { numRuns: 2_000 },
@@ -127,34 +128,24 @@ test('every camera has its turn, newer pictures take the place of older ones, an
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const queue = new FairQueue<Waiting & { n: number }>();
-      const open = new Set<number>();
-      const turns: number[] = [];
+      const out: number[] = [];
+      const late: number[] = [];
+      const replaced: boolean[] = [];
       for (const [n, s] of steps.entries()) {
         if (s === 'take') {
-          const waiting = queue.length;
           const { job, expired } = queue.take(50);
-          for (const late of expired) {
-            expect(late.expiresAt).toBeLessThanOrEqual(50);
-            expect(open.delete(late.n)).toBe(true);
-          }
-          if (job === undefined) expect(queue.length).toBe(0);
-          else {
-            expect(open.delete(job.n)).toBe(true);
-            turns.push(job.from);
-          }
-          expect(queue.length).toBe(waiting - expired.length - (job === undefined ? 0 : 1));
+          late.push(...expired.map((e) => e.expiresAt));
+          out.push(...[...expired, ...(job === undefined ? [] : [job])].map((j) => j.n));
         } else {
           const older = queue.push({ from: s.ask, expiresAt: s.expiresAt, n });
-          open.add(n);
-          if (older !== undefined) expect(open.delete(older.n) && older.from === s.ask).toBe(true);
+          replaced.push(older === undefined || older.from === s.ask);
+          if (older !== undefined) out.push(older.n);
         }
       }
-      expect(
-        queue
-          .clear()
-          .map((j) => j.n)
-          .toSorted(),
-      ).toEqual([...open].toSorted());
+      out.push(...queue.clear().map((j) => j.n));
+      const asked = steps.flatMap((s, n) => (s === 'take' ? [] : [n]));
+      expect(out.toSorted((a, b) => a - b)).toEqual(asked);
+      expect(late.every((at) => at <= 50) && replaced.every(Boolean)).toBe(true);
     }),
   );
 });
