@@ -1,8 +1,13 @@
 import * as z from 'zod';
 import type { EnvBindings } from '#config/load.ts';
+import { camerasConfig, cctvConfig, performanceConfig } from '#cctv/config.ts';
+import { processingConfig } from '#cctv/detect/config.ts';
 import { wifiConfig } from '#devices/config.ts';
 import { electricityConfig, type ElectricityConfig } from '#electricity/config.ts';
 import { topicRoutes } from '#electricity/drivers/pulse/mqtt.codec.ts';
+import { monitoringConfig, speakersConfig } from '#guard/channels/config.ts';
+import { guardConfig } from '#guard/config.ts';
+import { alertRulesConfig } from '#guard/rules/config.ts';
 import { httpConfig } from '#http/config.ts';
 import { graphiteConfig, metricsConfig } from '#metrics/config.ts';
 import { mqttConfig } from '#metrics/sinks/mqtt/config.ts';
@@ -43,6 +48,14 @@ export const houseConfig = z
     homeassistant: homeassistantConfig.optional(),
     presence: presenceConfig,
     electricity: electricityConfig.prefault({}),
+    cameras: camerasConfig,
+    cctv: cctvConfig,
+    processing: processingConfig.prefault({}),
+    performance: performanceConfig,
+    alert_rules: alertRulesConfig,
+    speakers: speakersConfig,
+    monitoring: monitoringConfig,
+    guard: guardConfig,
     metrics: metricsConfig.prefault({}),
     graphite: graphiteConfig.optional(),
     mqtt: mqttConfig.optional(),

@@ -4,6 +4,7 @@ import { reason } from '#kernel/errors.ts';
 import { DeviceRegistry, type OpenScanner } from '#devices/index.ts';
 import { electricityPort } from '#electricity/index.ts';
 import { serve, type DemoPort } from '#http/index.ts';
+import { publisherAt } from '#guard/channels/mqtt/publisher.ts';
 import type { MqttConfig } from '#metrics/sinks/mqtt/config.ts';
 import { electricityFeed } from '#metrics/sinks/mqtt/electricity.render.ts';
 import { presenceFeed } from '#metrics/sinks/mqtt/presence.render.ts';
@@ -24,6 +25,8 @@ import { PresenceService } from '#presence/service.ts';
 import { lockDataDir, openStore } from '#store/index.ts';
 import type { HouseConfig } from './config.ts';
 import { openMqtt } from './broker.ts';
+import { calibrationFolder } from './calibrations.ts';
+import { Cameras } from './cameras.ts';
 import { Electricity } from './electricity.ts';
 import { houseMigrations } from './migrations.ts';
 import { Sources } from './sources.ts';
@@ -177,9 +180,24 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     fleeting: options.lookFirst === true,
   });
   life.defer(() => electricity.stop());
+  const cameras = new Cameras(config, {
+    clock,
+    log,
+    bus,
+    store,
+    health,
+    timeZone: timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+    dataDir,
+    calibrationFolder: calibrationFolder(options.folder ?? process.cwd()),
+    presence: () => presence.view(),
+    strangers: () => presence.strangers(),
+    publisher: brokers.sink && publisherAt(brokers.sink, brokers.sink.topic),
+  });
+  life.defer(() => cameras.stop());
   life.defer(() => supervisor.stopAll());
   sources.configure(config);
   await electricity.start();
+  if (options.lookFirst !== true) await cameras.start();
 
   const graphite =
     config.graphite === undefined
@@ -224,6 +242,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
           presenceReadings(presence.view(), config.presence.metrics.prefix, config.presence.metrics.extras),
       },
       { name: 'electricity', read: (at) => electricity.read(at) },
+      { name: 'cctv', read: () => cameras.read() },
     ],
     sinks,
     clock,
@@ -284,6 +303,9 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
         ingest: (request) => electricity.ingest(request),
         cheapest: (durationMs, withinMs) => electricity.cheapest(durationMs, withinMs),
       }),
+      cctv: cameras.cctvPort(),
+      guard: cameras.guardPort(),
+      live: { port: cameras.livePort(), hub: cameras.live },
       events: {
         list: (query) => store.journal.list(query),
         onEvent: (listener) => bus.on('event', listener),
@@ -299,6 +321,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
             components: health.report().components,
             presence: presence.view(),
             electricity: electricity.service.view(),
+            cctv: cameras.view(),
           }),
         ),
     },
@@ -332,6 +355,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
       presence.configure(next.presence);
       sources.configure(next);
       electricity.configure(next.electricity);
+      cameras.configure(next);
       log.configure({ level: next.log.level, format: next.log.format });
     },
     stopped: untilStopped(signal, life, log),

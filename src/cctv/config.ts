@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import type { SettingMeta } from '#config/model.ts';
+import { recordingConfig, retentionConfig, snapshotsConfig } from './keep/config.ts';
+import { defaultPrefix } from './metrics.ts';
 
 const meta = (m: SettingMeta) => m;
 
@@ -239,11 +241,12 @@ export const cameraConfig = z.strictObject({
     ),
   record: z
     .enum(['off', 'events', 'continuous'])
-    .default('off')
+    .optional()
     .meta(
       meta({
         title: 'Recording',
-        description: 'Nothing, what happens with some seconds before and after, or everything',
+        description:
+          'Nothing, what happens with some seconds before and after, or everything; as cctv.recording.mode says unless given',
         reload: 'live',
       }),
     ),
@@ -267,58 +270,91 @@ export const camerasConfig = z
     }),
   );
 
-export const performanceConfig = z.strictObject({
-  fps_limit: z
-    .number()
-    .min(0.1)
-    .max(60)
-    .default(5)
-    .meta(
-      meta({
-        title: 'Frames looked at',
-        description: 'At most this many a second of each camera. 5 is right for people and cars',
-        unit: '1/s',
-        reload: 'live',
-      }),
-    ),
-  frame_skip: z
-    .int()
-    .min(0)
-    .max(60)
-    .default(0)
-    .meta(
-      meta({
-        title: 'Frames skipped',
-        description: 'Frames passed over after each one that is looked at',
-        reload: 'live',
-      }),
-    ),
-  cameras_per_process: z
-    .int()
-    .min(1)
-    .max(16)
-    .default(4)
-    .meta(
-      meta({
-        title: 'Cameras per process',
-        description: 'Fewer isolate cameras better, more save memory: about 45 MB of it each',
-        reload: 'live',
-      }),
-    ),
-  regions: z
-    .int()
-    .min(0)
-    .max(4)
-    .default(1)
-    .meta(
-      meta({
-        title: 'Close looks',
-        description:
-          'Parts of the picture, at most, that are looked at in full resolution beside the whole, for what is small or far',
-        reload: 'live',
-      }),
-    ),
-});
+export const performanceConfig = z
+  .strictObject({
+    fps_limit: z
+      .number()
+      .min(0.1)
+      .max(60)
+      .default(5)
+      .meta(
+        meta({
+          title: 'Frames looked at',
+          description: 'At most this many a second of each camera. 5 is right for people and cars',
+          unit: '1/s',
+          reload: 'live',
+        }),
+      ),
+    frame_skip: z
+      .int()
+      .min(0)
+      .max(60)
+      .default(0)
+      .meta(
+        meta({
+          title: 'Frames skipped',
+          description: 'Frames passed over after each one that is looked at',
+          reload: 'live',
+        }),
+      ),
+    cameras_per_process: z
+      .int()
+      .min(1)
+      .max(16)
+      .default(4)
+      .meta(
+        meta({
+          title: 'Cameras per process',
+          description: 'Fewer isolate cameras better, more save memory: about 45 MB of it each',
+          reload: 'live',
+        }),
+      ),
+    regions: z
+      .int()
+      .min(0)
+      .max(4)
+      .default(1)
+      .meta(
+        meta({
+          title: 'Close looks',
+          description:
+            'Parts of the picture, at most, that are looked at in full resolution beside the whole, for what is small or far',
+          reload: 'live',
+        }),
+      ),
+  })
+  .prefault({})
+  .meta(meta({ title: 'Performance', description: 'How much is looked at', reload: 'live' }));
 
+const networks = z
+  .array(z.string().regex(/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/, 'expected a network like 192.0.2.0/24'))
+  .max(16)
+  .default([])
+  .meta(
+    meta({
+      title: 'Networks',
+      description: 'Where lares cctv discover may look for cameras; nothing is looked at that is not named',
+      reload: 'live',
+      examples: [['192.0.2.0/24']],
+    }),
+  );
+
+/** The top-level section `cctv`: what is kept of the cameras, and where they may be looked for. */
+export const cctvConfig = z
+  .strictObject({
+    prefix: z
+      .string()
+      .regex(/^[a-z0-9_]+(\.[a-z0-9_]+)*$/, 'expected a dotted path like home.cctv')
+      .default(defaultPrefix)
+      .meta(meta({ title: 'Prefix', description: 'Path of the readings of the cameras', reload: 'restart' })),
+    networks,
+    recording: recordingConfig,
+    snapshots: snapshotsConfig,
+    retention: retentionConfig,
+  })
+  .prefault({})
+  .meta(meta({ title: 'CCTV', description: 'What is kept of the cameras', reload: 'live' }));
+
+export type CctvConfig = z.infer<typeof cctvConfig>;
 export type CameraConfig = z.infer<typeof cameraConfig>;
 export type PerformanceConfig = z.infer<typeof performanceConfig>;

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { LaresError } from '#kernel/errors.ts';
@@ -27,8 +28,8 @@ export interface CctvPort {
   falseAlarm(alert: string, on: boolean, actor: string): Promise<void>;
   /** Absolute file of the picture of an event; undefined where there is none. */
   snapshot(event: string, clean: boolean): string | undefined;
-  /** One playable file of the video of an event. Throws NOT_FOUND. */
-  clip(event: string, signal: AbortSignal): Promise<{ readonly file: string; readonly done: () => void }>;
+  /** One playable file (MP4) of the video of an event. Throws NOT_FOUND. */
+  clip(event: string): Promise<{ readonly bytes: number; stream(): AsyncGenerator<Uint8Array> }>;
   onChange(listener: () => void): () => void;
 }
 
@@ -147,17 +148,13 @@ export function cctvRoutes(port: CctvPort, { mayAct }: CctvRouteOptions): Fastif
     app.get(
       '/api/cctv/events/:id/clip.mp4',
       { schema: { tags, summary: 'The video of an event', params: z.object({ id }) } },
-      async ({ params, raw }, reply) => {
+      async ({ params }, reply) => {
         found(params.id);
-        const left = new AbortController();
-        raw.once('close', () => left.abort());
-        const { file, done } = await port.clip(params.id, left.signal);
-        const stream = createReadStream(file);
-        stream.once('close', done);
+        const clip = await port.clip(params.id);
         return reply
           .type('video/mp4')
-          .header('content-length', (await stat(file)).size)
-          .send(stream);
+          .header('content-length', clip.bytes)
+          .send(Readable.from(clip.stream()));
       },
     );
     app.get(

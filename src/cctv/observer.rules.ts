@@ -18,8 +18,8 @@ export interface PathOnGround {
 export interface Scene {
   readonly camera: string;
   readonly zones: readonly Zone[];
-  /** Absent on a camera without calibration. */
-  readonly newPath?: (() => PathOnGround) | undefined;
+  /** For an object of a label. Absent on a camera without calibration. */
+  readonly newPath?: ((label: string) => PathOnGround) | undefined;
 }
 
 /** An event that the book holds open from before a restart. */
@@ -190,7 +190,7 @@ export class Observer {
     const door = before === undefined && at - bornAt <= doorMs ? this.#doorAt(foot(track.box)) : undefined;
     const followed: Followed = {
       event,
-      path: this.#scene.newPath?.(),
+      path: this.#scene.newPath?.(track.label),
       bornAt,
       bornIn: door,
       zones: {},

@@ -7,7 +7,8 @@ export interface PlanParts {
   readonly labels: readonly string[];
   /** The score that the tracker holds objects against. */
   readonly threshold: number;
-  readonly record: Omit<RecordPlan, 'mode' | 'folder'>;
+  /** `mode` is for cameras that say nothing of their own. */
+  readonly record: Omit<RecordPlan, 'folder'>;
   /** Absolute folder of the recordings of a camera. */
   readonly folderOf: (camera: string) => string;
 }
@@ -54,7 +55,7 @@ export function planOf(camera: CameraConfig, parts: PlanParts): CameraPlan {
     threshold,
     motionGate: camera.motion_gate,
     regions: performance.regions,
-    record: { ...record, mode: camera.record, folder: folderOf(camera.id) },
+    record: { ...record, mode: camera.record ?? record.mode, folder: folderOf(camera.id) },
   };
 }
 

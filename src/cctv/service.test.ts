@@ -56,6 +56,7 @@ async function house(folder = mkdtempSync(path.join(tmpdir(), 'lares-cctv-'))) {
     pictures: { save: async ({ event }) => `snapshots/${event}.jpg` },
     newId: () => `event-${(next += 1)}`,
     groundOf: () => undefined,
+    usualRecording: () => 'events',
     mark: (_camera, event, open) => marks.push([event, open]),
   });
   service.configure([front]);

@@ -42,7 +42,9 @@ export interface CctvIo {
   readonly pictures: PictureFolder;
   readonly newId: (at: number) => string;
   /** Undefined on a camera without calibration. */
-  readonly groundOf: (camera: string) => (() => PathOnGround) | undefined;
+  readonly groundOf: (camera: string) => ((label: string) => PathOnGround) | undefined;
+  /** What is recorded of a camera that says nothing of its own. */
+  readonly usualRecording: () => 'off' | 'events' | 'continuous';
   /** Tells the reader of a camera that something begins or ends, for recordings. */
   readonly mark: (camera: string, event: string, open: boolean, at: number) => void;
 }
@@ -312,7 +314,7 @@ export class CctvService {
     try {
       const file = await this.#io.pictures.save({
         event,
-        at: camera.current.get(event)?.seen.bornAt ?? signal.at,
+        at: signal.at,
         clean: signal.clean,
         boxed: signal.boxed,
       });
@@ -362,7 +364,7 @@ export class CctvService {
       since: camera.since,
       streams: camera.streams,
       calibrated: this.#io.groundOf(settings.id) !== undefined,
-      record: settings.record,
+      record: settings.record ?? this.#io.usualRecording(),
       recording: camera.recordingUntil > this.#io.clock.now(),
       objects: [...camera.current.values()].map(({ seen }) => toSeen(seen)),
       ...(stats === undefined ? {} : { stats }),

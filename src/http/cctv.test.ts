@@ -131,6 +131,13 @@ test('a picture is sent as it lies on the disk, and one that was let go is a 404
   expect((await ask('/api/cctv/events/e1/snapshot.jpg')).status).toBe(404);
 });
 
+test('the video of an event is one file', async () => {
+  const { house, ask } = await app();
+  house.cctv.videos.set('e1', new Uint8Array([0, 0, 0, 8]));
+  const { status, type, raw } = await ask('/api/cctv/events/e1/clip.mp4');
+  expect([status, type, [...raw]]).toEqual([200, 'video/mp4', [0, 0, 0, 8]]);
+});
+
 test('only who is signed in calls an alert false', async () => {
   const { house, ask, signedIn } = await app();
   expect((await ask('/api/cctv/alerts/a1/false', {})).status).toBe(401);
@@ -141,4 +148,20 @@ test('only who is signed in calls an alert false', async () => {
   });
   expect(house.cctv.alertRows[0]?.falsePositive).toBe(true);
   expect((await ask('/api/cctv/alerts/none/false', {}, signedIn)).status).toBe(404);
+});
+
+test('only who is signed in sets the mode of the house, and auto takes it back', async () => {
+  const { ask, signedIn } = await app();
+  const away = { mode: 'away', minutes: 30 };
+  expect((await ask('/api/guard/mode', away)).status).toBe(401);
+  expect((await ask('/api/guard')).reply.json()).toMatchObject({ mode: 'home', why: 'somebody is home' });
+  expect((await ask('/api/guard/mode', away, signedIn)).reply.json()).toEqual({
+    mode: 'away',
+    why: 'set by hand',
+    until: '2026-01-31T08:30:00.000Z',
+  });
+  expect((await ask('/api/guard/mode', { mode: 'auto' }, signedIn)).reply.json()).toMatchObject({
+    mode: 'home',
+  });
+  expect((await ask('/api/guard/mode', { mode: 'asleep' }, signedIn)).status).toBe(400);
 });

@@ -1,5 +1,6 @@
-import type { CctvPort } from '#cctv/index.ts';
+import type { CctvPort, LiveHub, LivePort } from '#cctv/index.ts';
 import type { ElectricityPort } from '#electricity/index.ts';
+import type { GuardPort } from '#guard/index.ts';
 import type { HouseEvent } from '#kernel/event.ts';
 import type { Log } from '#kernel/driver.ts';
 import type { HealthReport } from '#platform/health.ts';
@@ -29,6 +30,9 @@ export interface HttpPorts {
   readonly presence: PresencePort;
   readonly electricity: ElectricityPort;
   readonly cctv: CctvPort;
+  readonly guard: GuardPort;
+  /** Live pictures. */
+  readonly live: { readonly port: Pick<LivePort, 'has'>; readonly hub: LiveHub };
   readonly events: {
     list(query: EventQuery): Promise<readonly HouseEvent[]>;
     /** Called for every new event. Returns a function that unsubscribes. */

@@ -8,10 +8,11 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod';
 import { LaresError, reason } from '#kernel/errors.ts';
-import { cctvRoutes } from '#cctv/index.ts';
+import { cctvRoutes, liveRoutes } from '#cctv/index.ts';
+import { guardRoutes } from '#guard/index.ts';
 import { electricityRoutes, pulseRoutes } from '#electricity/index.ts';
 import { presenceRoutes } from '#presence/index.ts';
-import { guardHook, requireLoopback, requireToken, statusOf } from './guard.ts';
+import { guardHook, refusal, requireLoopback, requireToken, statusOf } from './guard.ts';
 import type { HttpOptions, HttpPorts } from './ports.ts';
 import { demoRoutes } from './routes/demo.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -78,7 +79,10 @@ export async function createApp(
       mayAct: (request) => requireToken(request, ports.token),
     }),
   );
-  await app.register(cctvRoutes(ports.cctv, { mayAct: (request) => requireToken(request, ports.token) }));
+  const mayAct = (request: Parameters<typeof requireToken>[0]) => requireToken(request, ports.token);
+  await app.register(cctvRoutes(ports.cctv, { mayAct }));
+  await app.register(liveRoutes({ ...ports.live, refusal }));
+  await app.register(guardRoutes(ports.guard, { mayAct }));
   await app.register(pulseRoutes((request) => ports.electricity.ingest(request)));
   await app.register(recordRoutes(ports));
   await app.register(maintenanceRoutes(ports));

@@ -1,4 +1,5 @@
-import type { CctvPort, CctvView, StoredAlert, StoredEvent } from '#cctv/index.ts';
+import { LiveHub, type CctvPort, type CctvView, type StoredAlert, type StoredEvent } from '#cctv/index.ts';
+import type { GuardPort, HomeMode } from '#guard/index.ts';
 import { LaresError } from '#kernel/errors.ts';
 
 /** Cameras for tests of routes and pages: what they show is set from outside. */
@@ -8,6 +9,7 @@ export class SimCctv implements CctvPort {
   alertRows: StoredAlert[] = [];
   /** Absolute files by event. */
   readonly pictures = new Map<string, string>();
+  readonly videos = new Map<string, Uint8Array>();
   readonly #now: () => number;
   readonly #listeners = new Set<() => void>();
 
@@ -50,13 +52,53 @@ export class SimCctv implements CctvPort {
   snapshot: CctvPort['snapshot'] = (event) => this.pictures.get(event);
 
   clip: CctvPort['clip'] = async (event) => {
-    const file = this.pictures.get(event);
-    if (file === undefined) throw new LaresError('NOT_FOUND', `there is no video of ${event}`);
-    return { file, done: () => undefined };
+    const video = this.videos.get(event);
+    if (video === undefined) throw new LaresError('NOT_FOUND', `there is no video of ${event}`);
+    return {
+      bytes: video.length,
+      async *stream() {
+        yield video;
+      },
+    };
   };
 
   onChange: CctvPort['onChange'] = (listener) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   };
+}
+
+/** A guard for tests of routes: without rules, in a mode that is only ever set by hand. */
+export class SimGuard implements GuardPort {
+  hand: HomeMode | undefined;
+  until: number | undefined;
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  mode: GuardPort['mode'] = () => ({
+    mode: this.hand ?? 'home',
+    why: this.hand === undefined ? 'somebody is home' : 'set by hand',
+    until: this.until,
+  });
+
+  setMode: GuardPort['setMode'] = async (mode, ms) => {
+    this.hand = mode;
+    this.until = mode === undefined || ms === undefined ? undefined : this.#now() + ms;
+  };
+
+  rules: GuardPort['rules'] = () => [];
+  channels: GuardPort['channels'] = () => [];
+}
+
+/** A live view of no camera at all. */
+export function simLive(): { readonly port: { has(camera: string): boolean }; readonly hub: LiveHub } {
+  const port = {
+    has: () => false,
+    watch: () => undefined,
+    picture: () => Promise.reject(new LaresError('NOT_FOUND', 'there is no camera')),
+  };
+  return { port, hub: new LiveHub(port, { monotonic: () => 0 }) };
 }

@@ -11,7 +11,7 @@ import {
 } from '#presence/index.ts';
 import type { ChartPoint, EventQuery } from '#store/model.ts';
 import type { HttpPorts } from './ports.ts';
-import { SimCctv } from './sim-cctv.ts';
+import { SimCctv, SimGuard, simLive } from './sim-cctv.ts';
 import { SimElectricity } from './sim-electricity.ts';
 
 /** A person as a test wants them; away and never seen unless told. */
@@ -37,6 +37,8 @@ export class SimHouse implements HttpPorts {
   readonly health: Health;
   readonly electricity = new SimElectricity(() => this.at);
   readonly cctv = new SimCctv(() => this.at);
+  readonly guard = new SimGuard(() => this.at);
+  readonly live: HttpPorts['live'] = simLive();
   readonly charts = new Map<string, ChartPoint[]>();
   people: PersonView[] = [];
   deviceRows: OwnedDevice[] = [];

@@ -301,6 +301,13 @@ export class EventBook {
     return this.#deliveries.waiting();
   }
 
+  /** How many events and alerts began at or after `at` (epoch ms). */
+  countSince(at: number): { readonly events: number; readonly alerts: number } {
+    const count = (table: string) =>
+      this.#file.number(`select count(*) as n from ${table} where timestamp >= ${at / 1000}`);
+    return { events: count('events'), alerts: count('alerts') };
+  }
+
   counts(): BookCounts {
     const { pending, dropped, problem } = this.#file.stats;
     return {

@@ -32,6 +32,8 @@ export interface Swept {
   /** Rows of the book whose file somebody else had removed. */
   readonly missing: number;
   readonly rows: number;
+  /** Bytes that stay. */
+  readonly kept: { readonly recordings: number; readonly snapshots: number };
 }
 
 /**
@@ -67,7 +69,11 @@ export async function sweep(options: RetentionOptions, now: number): Promise<Swe
       megabytes: Math.round(emergencyBytes / 1e6),
     });
   const bytes = removed.reduce((n, file) => n + file.bytes, 0);
-  return { files: removed.length, bytes, emergencyBytes, missing, rows };
+  const gone = new Set(removed);
+  const size = (files: readonly KeptFile[]) =>
+    files.reduce((n, file) => n + (gone.has(file) ? 0 : file.bytes), 0);
+  const kept = { recordings: size(video), snapshots: size(snapshots) };
+  return { files: removed.length, bytes, emergencyBytes, missing, rows, kept };
 }
 
 async function remove(file: string): Promise<boolean> {

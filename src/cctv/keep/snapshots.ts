@@ -89,7 +89,8 @@ async function place(
   }
 }
 
-async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
+/** A new file that is on disk when this resolves. */
+export async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
   const handle = await open(file, 'wx', 0o640);
   try {
     await handle.writeFile(bytes);

@@ -1,0 +1,184 @@
+import type { Bus } from '#kernel/bus.ts';
+import type { Clock } from '#kernel/driver.ts';
+import { LaresError, reason } from '#kernel/errors.ts';
+import type { Reading } from '#kernel/reading.ts';
+import type { CctvPort, CctvView } from '#cctv/index.ts';
+import { LiveHub, type LivePort } from '#cctv/live/hub.ts';
+import type { Publisher } from '#guard/channels/contract.ts';
+import type { GuardPort } from '#guard/index.ts';
+import type { Situation } from '#guard/model.ts';
+import type { Health } from '#platform/health.ts';
+import type { Logger } from '#platform/log.ts';
+import type { PresenceView } from '#presence/index.ts';
+import type { Store } from '#store/model.ts';
+import { Calibrations } from './calibrations.ts';
+import { Cctv } from './cctv.ts';
+import type { HouseConfig } from './config.ts';
+import { HouseGuard } from './guard.ts';
+
+export interface CamerasParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly health: Health;
+  readonly timeZone: string;
+  readonly dataDir: string;
+  /** Where the calibrations lie. */
+  readonly calibrationFolder: string;
+  readonly presence: () => PresenceView;
+  readonly strangers: () => Situation['unknownPhones'];
+  readonly publisher: Publisher | undefined;
+}
+
+interface Running {
+  readonly cctv: Cctv;
+  readonly guard: HouseGuard;
+  readonly done: Promise<unknown>;
+  readonly stop: AbortController;
+}
+
+/**
+ * Cameras and guard of one house. A house whose settings name no camera has neither: no process, no database, no
+ * readings. They begin with the first camera, also while the house runs.
+ */
+export class Cameras {
+  readonly live: LiveHub;
+  readonly #parts: CamerasParts;
+  readonly #calibrations: Calibrations;
+  #config: HouseConfig;
+  #running: Running | undefined;
+  #starting: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(config: HouseConfig, parts: CamerasParts) {
+    this.#config = config;
+    this.#parts = parts;
+    this.#calibrations = new Calibrations(parts.calibrationFolder, parts.log.child('calibration'));
+    this.live = new LiveHub(this.livePort(), parts.clock);
+  }
+
+  /** Starts when there is a camera. Trouble with the book is told in health and does not stop the house. */
+  async start(): Promise<void> {
+    if (this.#config.cameras.length === 0 || this.#running !== undefined || this.#stopped) return;
+    this.#starting ??= this.#begin().finally(() => (this.#starting = undefined));
+    await this.#starting;
+  }
+
+  configure(config: HouseConfig): void {
+    this.#config = config;
+    this.#calibrations.load(config.cameras.map((c) => c.id));
+    if (this.#running === undefined) return void this.start();
+    this.#running.cctv.configure(config);
+    this.#running.guard.configure(config);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#starting;
+    this.live.close();
+    const running = this.#running;
+    if (running === undefined) return;
+    running.stop.abort();
+    await running.done;
+    await running.guard.stop();
+    running.cctv.stop();
+    this.#running = undefined;
+  }
+
+  view(): CctvView {
+    return this.#running?.cctv.view() ?? this.#nothing();
+  }
+
+  read(): Reading[] {
+    return this.#running?.cctv.read() ?? [];
+  }
+
+  livePort(): LivePort {
+    return {
+      has: (id) => this.#running?.cctv.livePort().has(id) === true,
+      watch: (camera, on) => this.#running?.cctv.livePort().watch(camera, on),
+      picture: (camera, width) => this.#now().cctv.livePort().picture(camera, width),
+    };
+  }
+
+  cctvPort(): CctvPort {
+    const port = () => this.#running?.cctv.port();
+    return {
+      view: () => this.view(),
+      events: (query) => port()?.events(query) ?? { rows: [] },
+      event: (id) => port()?.event(id),
+      alerts: (query) => port()?.alerts(query) ?? { rows: [] },
+      falseAlarm: (alert, on, actor) => this.#now().cctv.port().falseAlarm(alert, on, actor),
+      snapshot: (event, clean) => port()?.snapshot(event, clean),
+      clip: (event) => this.#now().cctv.port().clip(event),
+      onChange: (listener) => port()?.onChange(listener) ?? (() => undefined),
+    };
+  }
+
+  guardPort(): GuardPort {
+    return {
+      mode: () =>
+        this.#running?.guard.mode() ?? { mode: 'home', why: 'no camera is set up', until: undefined },
+      setMode: (mode, ms, actor) => this.#now().guard.setMode(mode, ms, actor),
+      rules: () => this.#running?.guard.guard.rules() ?? [],
+      channels: () => this.#running?.guard.stats() ?? [],
+    };
+  }
+
+  #now(): Running {
+    if (this.#running !== undefined) return this.#running;
+    throw new LaresError('NOT_FOUND', 'no camera is set up; add one with: lares cctv add');
+  }
+
+  async #begin(): Promise<void> {
+    const { clock, log, store, health, timeZone, dataDir, presence, strangers, publisher } = this.#parts;
+    const config = this.#config;
+    try {
+      this.#calibrations.load(config.cameras.map((c) => c.id));
+      const cctv = await Cctv.open(config, {
+        ...this.#parts,
+        live: this.live,
+        groundOf: (camera) => this.#calibrations.groundOf(camera),
+      });
+      const names = () => new Map(cctv.service.cameras().map((c) => [c.id, c.name]));
+      const guard = new HouseGuard(config, {
+        clock,
+        log,
+        store,
+        health,
+        book: cctv.book,
+        timeZone,
+        dataDir,
+        presence,
+        strangers,
+        cameraName: (camera) => names().get(camera) ?? camera,
+        publisher,
+      });
+      await guard.start();
+      cctv.service.onObserved((observation) => guard.observe(observation));
+      // A picture lets a mail go that waited for it.
+      cctv.service.onSnapshot(() => guard.queue.wake());
+      const stop = new AbortController();
+      const done = Promise.all([cctv.run(stop.signal), guard.run(stop.signal)]);
+      done.catch((error: unknown) => log.error(`cctv error: ${reason(error)}`, { error }));
+      this.#running = { cctv, guard, done, stop };
+      health.set('cctv', 'ok', `${config.cameras.filter((c) => c.enabled).length} cameras`);
+      if (config !== this.#config) this.configure(this.#config);
+    } catch (error) {
+      health.set('cctv', 'down', reason(error));
+      log.error(`cctv error: the cameras cannot start: ${reason(error)}`, { error });
+    }
+  }
+
+  #nothing(): CctvView {
+    return {
+      at: this.#parts.clock.now(),
+      cameras: [],
+      detector: undefined,
+      eventsToday: 0,
+      alertsToday: 0,
+      diskBytes: undefined,
+    };
+  }
+}

@@ -1,0 +1,341 @@
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { period } from '#electricity/energy/calendar.rules.ts';
+import type { Bus } from '#kernel/bus.ts';
+import type { Clock } from '#kernel/driver.ts';
+import { LaresError, reason } from '#kernel/errors.ts';
+import type { Reading } from '#kernel/reading.ts';
+import { EventBook } from '#cctv/book/book.ts';
+import type { DetectorPlan } from '#cctv/detect/child.model.ts';
+import { DetectorProcess } from '#cctv/detect/process.ts';
+import { knownCard } from '#cctv/detect/registry.ts';
+import type { CctvPort } from '#cctv/http.ts';
+import { CameraFleet } from '#cctv/ingest/fleet.ts';
+import type { Signal } from '#cctv/ingest/messages.ts';
+import { Album } from '#cctv/keep/album.ts';
+import { makeClip } from '#cctv/keep/clip.ts';
+import { limitsOf } from '#cctv/keep/config.ts';
+import { KeepFolders } from '#cctv/keep/folders.ts';
+import { sweep } from '#cctv/keep/retention.ts';
+import { cleanOf } from '#cctv/keep/snapshots.ts';
+import type { LiveHub, LivePort } from '#cctv/live/hub.ts';
+import { cctvReadings } from '#cctv/metrics.ts';
+import type { PathOnGround } from '#cctv/observer.rules.ts';
+import { planOf, secretsOf } from '#cctv/plan.rules.ts';
+import { CctvService } from '#cctv/service.ts';
+import type { CctvView } from '#cctv/view.model.ts';
+import type { Health } from '#platform/health.ts';
+import { localDay } from '#platform/local-time.ts';
+import type { Logger } from '#platform/log.ts';
+import { uuid7 } from '#store/id.ts';
+import type { Store } from '#store/model.ts';
+import type { HouseConfig } from './config.ts';
+
+export interface CctvParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly health: Health;
+  readonly timeZone: string;
+  readonly dataDir: string;
+  readonly live: Pick<LiveHub, 'take' | 'state'>;
+  /** Undefined on a camera without calibration. */
+  readonly groundOf: (camera: string) => ((label: string) => PathOnGround) | undefined;
+}
+
+// A model that nobody knows, in a file of somebody's own, gets the threshold that most detectors are published with.
+const usualThreshold = 0.5;
+const pictureMs = 8_000;
+const minuteMs = 60_000;
+const sweepMs = 10 * minuteMs;
+
+/**
+ * The cameras of one house, wired: the processes that read them and the one that detects, what they see, the book, the
+ * pictures and recordings. Made only once the settings name a camera.
+ */
+export class Cctv {
+  readonly service: CctvService;
+  readonly book: EventBook;
+  readonly fleet: CameraFleet;
+  readonly detector: DetectorProcess;
+  readonly #asked = new Map<number, (jpeg: Uint8Array) => void>();
+  #requests = 0;
+  readonly #parts: CctvParts;
+  readonly #folders: { readonly snapshots: string; readonly recordings: string };
+  #config: HouseConfig;
+  #today = { day: '', events: 0, alerts: 0, at: 0 };
+  #disk: CctvView['diskBytes'];
+
+  private constructor(config: HouseConfig, parts: CctvParts, book: EventBook) {
+    const { clock, log, bus, store, dataDir, timeZone, groundOf } = parts;
+    const { recording, snapshots } = config.cctv;
+    this.#config = config;
+    this.#parts = parts;
+    this.book = book;
+    this.#folders = {
+      snapshots: path.resolve(snapshots.folder ?? path.join(dataDir, 'snapshots')),
+      recordings: path.resolve(recording.folder ?? path.join(dataDir, 'recordings')),
+    };
+    this.detector = new DetectorProcess({
+      plan: detectorPlan(config),
+      folder: path.join(dataDir, 'models'),
+      clock,
+      log: log.child('detector'),
+      random: Math.random,
+    });
+    this.fleet = new CameraFleet({
+      clock,
+      log: log.child('cctv'),
+      camerasPerProcess: config.performance.cameras_per_process,
+    });
+    this.service = new CctvService({
+      clock,
+      log: log.child('cctv'),
+      bus,
+      journal: store.journal,
+      book,
+      pictures: new Album({
+        folder: this.#folders.snapshots,
+        timeZone,
+        keepClean: () => this.#config.cctv.snapshots.clean,
+      }),
+      newId: (at) => uuid7(at, 0, randomBytes(8)),
+      groundOf,
+      usualRecording: () => this.#config.cctv.recording.mode,
+      mark: (camera, event, open, at) => this.fleet.order({ kind: 'event', camera, event, open, at }),
+    });
+    this.fleet.onSignal((signal) => this.#take(signal));
+  }
+
+  /** Opens the book and prepares the folders; nothing is connected before `run`. Throws STORE_UNAVAILABLE, STORE_NEWER. */
+  static async open(config: HouseConfig, parts: CctvParts): Promise<Cctv> {
+    const { clock, log, dataDir, health } = parts;
+    const book = await EventBook.open({ dataDir, clock, log: log.child('book') });
+    if (book.recovered !== undefined) log.error(`book error: ${book.recovered}`, { code: 'BOOK_DAMAGED' });
+    const cctv = new Cctv(config, parts, book);
+    cctv.#claim(health);
+    cctv.service.configure(config.cameras);
+    cctv.service.closeOrphans();
+    return cctv;
+  }
+
+  /** Takes changed settings; only what changed connects anew. */
+  configure(config: HouseConfig): void {
+    const before = this.#config;
+    this.#config = config;
+    if (!isDeepStrictEqual(before.processing, config.processing))
+      this.detector.configure(detectorPlan(config));
+    this.service.configure(config.cameras);
+    this.#arrange();
+  }
+
+  /** Reads the cameras until the signal aborts; every process has ended when it resolves. */
+  async run(signal: AbortSignal): Promise<void> {
+    const detecting = this.detector.run(signal);
+    this.#arrange();
+    const reading = this.fleet.run(signal);
+    await Promise.all([detecting, reading, this.#keepHouse(signal)]);
+  }
+
+  /** Writes everything down. The processes must have ended before. */
+  stop(): void {
+    this.service.stop();
+    this.book.close();
+  }
+
+  view(): CctvView {
+    const { clock } = this.#parts;
+    const model = this.detector.model;
+    const problem = this.detector.problem;
+    const { detection } = this.#config.processing;
+    this.#count(clock.now());
+    return {
+      at: clock.now(),
+      cameras: this.service.cameras(),
+      detector: {
+        model: model?.name ?? detection.model,
+        device: model?.device ?? detection.device,
+        state: problem === undefined ? (model === undefined ? 'starting' : 'ok') : reason(problem),
+      },
+      eventsToday: this.#today.events,
+      alertsToday: this.#today.alerts,
+      diskBytes: this.#disk,
+    };
+  }
+
+  /** The readings of one tick. */
+  read(): Reading[] {
+    return cctvReadings(this.view(), this.#config.cctv.prefix);
+  }
+
+  port(): CctvPort {
+    const { book, service } = this;
+    return {
+      view: () => this.view(),
+      events: (query) => book.events(query),
+      event: (id) => book.event(id),
+      alerts: (query) => book.alerts(query),
+      falseAlarm: async (alert, on, actor) => {
+        await book.setFalsePositive(alert, on);
+        this.#parts.log.info(`alert ${alert} is ${on ? '' : 'not '}a false alarm`, { actor });
+      },
+      snapshot: (event, clean) => {
+        const file = book.event(event)?.snapshot;
+        return file === undefined || !clean ? file : cleanOf(file);
+      },
+      clip: async (id) => {
+        const event = book.event(id);
+        if (event === undefined) throw new LaresError('NOT_FOUND', `there is no event ${id}`);
+        const { pre_seconds: pre, post_seconds: post } = this.#config.cctv.recording;
+        const [from, to] = [event.at - pre * 1000, event.seenAt + post * 1000];
+        return makeClip(book.segments(event.camera, from, to), from, to);
+      },
+      onChange: (listener) => service.onChange(listener),
+    };
+  }
+
+  livePort(): LivePort {
+    return {
+      has: (id) => this.#config.cameras.some((c) => c.id === id && c.enabled),
+      watch: (camera, on) => this.fleet.order({ kind: 'watch', camera, on }),
+      picture: (camera, width) => this.#picture(camera, width),
+    };
+  }
+
+  #take(signal: Signal): void {
+    if (signal.kind === 'live') return this.#parts.live.take(signal);
+    if (signal.kind === 'picture' && signal.request !== undefined)
+      return this.#asked.get(signal.request)?.(signal.clean);
+    if (signal.kind === 'state') this.#parts.live.state(signal.camera, signal.state, signal.detail ?? '');
+    this.service.take(signal);
+  }
+
+  /** A picture of now; a camera that nobody reads is connected for it. */
+  async #picture(camera: string, width: number | undefined): Promise<Uint8Array> {
+    const request = (this.#requests += 1);
+    const answer = Promise.withResolvers<Uint8Array>();
+    this.#asked.set(request, answer.resolve);
+    const late = setTimeout(
+      () =>
+        answer.reject(
+          new LaresError('TIMEOUT', `camera ${camera} gave no picture within ${pictureMs / 1000} s`),
+        ),
+      pictureMs,
+    );
+    this.fleet.order({ kind: 'picture', camera, request, ...(width === undefined ? {} : { width }) });
+    try {
+      return await answer.promise;
+    } finally {
+      clearTimeout(late);
+      this.#asked.delete(request);
+    }
+  }
+
+  #arrange(): void {
+    const { cameras, performance, processing, cctv } = this.#config;
+    const { detection } = processing;
+    const { recording } = cctv;
+    const threshold =
+      detection.confidence_threshold ?? knownCard(detection.model)?.threshold ?? usualThreshold;
+    const plans = cameras
+      .filter((c) => c.enabled)
+      .map((camera) =>
+        planOf(camera, {
+          performance,
+          labels: detection.classes,
+          threshold,
+          record: {
+            mode: recording.mode,
+            segmentSeconds: recording.segment_seconds,
+            preSeconds: recording.pre_seconds,
+            postSeconds: recording.post_seconds,
+          },
+          folderOf: (id) => path.join(this.#folders.recordings, id),
+        }),
+      );
+    for (const camera of cameras) for (const secret of secretsOf(camera)) this.#parts.log.hide(secret);
+    const detector = this.detector.path;
+    this.fleet.configure(plans, {
+      timeZone: this.#parts.timeZone,
+      ...(detector === undefined ? {} : { detector }),
+    });
+  }
+
+  /** Every minute what nobody waits for: lines of figures, health, retention. */
+  async #keepHouse(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#parts;
+    let sweptAt = Number.NEGATIVE_INFINITY;
+    while (!signal.aborted) {
+      await clock.sleep(minuteMs - (clock.now() % minuteMs), signal);
+      if (signal.aborted) return;
+      this.service.tidy();
+      this.#tellFigures();
+      if (clock.monotonic() - sweptAt < sweepMs) continue;
+      sweptAt = clock.monotonic();
+      try {
+        await this.#sweep();
+      } catch (error) {
+        log.error(`retention error: ${reason(error)}`, { error });
+      }
+    }
+  }
+
+  /** The line that operators count frames with. */
+  #tellFigures(): void {
+    const log = this.#parts.log.child('cctv');
+    for (const { id, state, stats } of this.service.cameras()) {
+      if (state !== 'live' || stats === undefined) continue;
+      const { fps, inferMs, dropped, motion, detections } = stats;
+      log.info(
+        `FPS=${fps.toFixed(1)} camera=${id} infer_ms=${inferMs.toFixed(1)} drop=${dropped} motion=${motion.toFixed(2)} detections=${detections}`,
+      );
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const { clock, log } = this.#parts;
+    this.#claim(this.#parts.health);
+    const swept = await sweep(
+      {
+        ...this.#folders,
+        book: this.book,
+        log: log.child('retention'),
+        ...limitsOf(this.#config.cctv.retention),
+      },
+      clock.now(),
+    );
+    this.#disk = swept.kept;
+  }
+
+  /** A disk that is not mounted is told in health; pictures and video then wait for it, everything else goes on. */
+  #claim(health: Health): void {
+    const keep = new KeepFolders(path.join(this.#parts.dataDir, 'folders'));
+    try {
+      for (const folder of Object.values(this.#folders)) keep.claim(folder);
+      health.set('cctv.disk', 'ok', 'pictures and video can be kept');
+    } catch (error) {
+      health.set('cctv.disk', 'down', reason(error));
+      this.#parts.log.error(`cctv error: ${reason(error)}`, { error });
+    }
+  }
+
+  #count(now: number): void {
+    const day = localDay(now, this.#parts.timeZone);
+    if (this.#today.day === day && now - this.#today.at < 1_000) return;
+    const { from } = period('today', now, this.#parts.timeZone);
+    const { events, alerts } = this.book.countSince(from);
+    this.#today = { day, events, alerts, at: now };
+  }
+}
+
+/** What the detector is to load, as the settings say. */
+function detectorPlan({ processing: { detection } }: Pick<HouseConfig, 'processing'>): DetectorPlan {
+  return {
+    model: detection.model,
+    inputSize: detection.input_size,
+    device: detection.device,
+    threads: detection.threads,
+  };
+}
