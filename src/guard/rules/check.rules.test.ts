@@ -29,6 +29,7 @@ const referencePath = [0, 'conditions', 'distance_to_reference', 'reference'];
 test.each([
   ['a rule that fits', near('gate', { zones: ['drive'], actions: [{ type: 'speak', speaker: 'hall' }] }), []],
   ['a camera that is switched off', { cameras: ['attic'] }, []],
+  ['a distance, one camera switched off', near('gate', { cameras: ['front', 'attic'] }), []],
   [
     'an unknown camera',
     { cameras: ['front', 'frnt'] },

@@ -237,8 +237,12 @@ test('a fixture never alerts; with stationary it does once, if it was ever seen 
   ]);
 });
 
-test('an object that is gone alerts no more', () => {
+test('an object that is gone alerts no more, also when it is found again', () => {
   expect(kindOf({}, { ended: true })).toBe('no');
+  const memory = newMemory();
+  const seen = (s: number, over = {}) =>
+    evaluate(ruleOf(), sight({ at: noon + s * 1000, ...over }), house(), memory).kind;
+  expect([seen(0), seen(1, { ended: true }), seen(60)]).toEqual(['alert', 'no', 'no']);
 });
 
 const person = {};

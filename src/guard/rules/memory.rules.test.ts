@@ -145,6 +145,18 @@ test('a memory that cannot be read is an empty one', () => {
     expect(restoreMemory(saved)).toEqual(newMemory());
 });
 
+test('what nobody saw for an hour is forgotten little by little, what is still there is not', () => {
+  const memory = newMemory();
+  const rule = ruleOf({ cooldown: 0 });
+  const hour = 3_600_000;
+  for (let i = 0; i < 100; i += 1) judge(rule, sight({ event: `old${i}` }), house(), memory);
+  judge(rule, sight({ event: 'old7', at: noon + hour }), house(), memory);
+  for (let i = 0; i < 100; i += 1)
+    judge(rule, sight({ event: `new${i}`, at: noon + hour + 1 }), house(), memory);
+  expect(memory.told.size).toBe(101);
+  expect(evaluate(rule, sight({ event: 'old7', at: noon + hour + 2 }), house(), memory).kind).toBe('no');
+});
+
 test('a memory stays bounded, and forgets first what changed longest ago', () => {
   const memory = newMemory();
   const rule = ruleOf({ cooldown: 0 });

@@ -52,6 +52,8 @@ export interface Memory {
 
 // Objects are told to have ended; one whose end was missed is forgotten after this.
 const goneMs = 600_000;
+// Objects that are there are touched with every sight; this long after the last one they do not come back.
+const keptMs = 3_600_000;
 const mostPresent = 500;
 const mostTold = 10_000;
 const mostCooling = 5_000;
@@ -103,12 +105,21 @@ export function note(memory: Memory, o: Observation): Present | undefined {
   return one;
 }
 
+/** Looks at the two entries that were looked at longest ago: what nobody saw for an hour goes. */
+function sweep(told: Map<string, Told>, at: number): void {
+  for (const [name, one] of told.entries().take(2)) {
+    told.delete(name);
+    if (at - one.at <= keptMs) told.set(name, one);
+  }
+}
+
 /** What a rule remembers of an object, made if it is new. */
 export function toldOf(memory: Memory, rule: string, event: string, at: number): Told {
   const name = toldKey(rule, event);
   let told = memory.told.get(name);
   if (told === undefined) {
     told = { at };
+    sweep(memory.told, at);
     memory.told.set(name, told);
     bound(memory.told, mostTold);
   }

@@ -154,6 +154,11 @@ test.each([
   [{}, sight({ velocity: { x: 0.3, y: 0 } }), 'A person at Front door, moving to the right'],
   [{}, sight({ identity: { kind: 'face', name: 'sam', confidence: 1 } }), 'Sam at Front door'],
   [
+    { conditions: { count: { operator: '>=', value: 1 } } },
+    sight({ identity: { kind: 'face', name: 'sam', confidence: 1 } }),
+    'Sam at Front door',
+  ],
+  [
     {},
     sight({ label: 'car', identity: { kind: 'plate', text: 'AB12\u0000CDE\n', confidence: 1 } }),
     'A car with number plate AB12 CDE at Front door',
