@@ -65,8 +65,8 @@ export interface Channel<Kind extends string, Action extends { readonly type: Ki
   readonly staleAfterMs: number;
   /** Milliseconds that one try may take. */
   readonly deadlineMs: number;
-  /** Milliseconds after the alert that it waits for a picture, which is taken a moment later; 0 unless set. */
-  readonly patienceMs?: number;
+  /** Milliseconds after the alert that it waits for a picture, which is taken a moment later; 0 unless said. */
+  patienceMs?(action: Action, settings: ChannelSettings): number;
   /** The settings that it reads: when none of them changes, a reload leaves it alone. */
   readonly reads: readonly (keyof ChannelSettings)[];
   /** Tries at the same time in one lane. */

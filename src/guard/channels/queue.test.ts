@@ -37,7 +37,7 @@ function channel(kind: string, behave: { now: Behaviour }, options: Options = {}
     staleAfterMs: options.staleAfterMs ?? 86_400_000,
     deadlineMs: 60_000,
     concurrency: options.concurrency ?? 4,
-    ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
+    ...(options.patienceMs === undefined ? {} : { patienceMs: () => options.patienceMs! }),
     reads: ['monitoring'],
     lane: (action) => action.lane,
     lacks: () => undefined,
@@ -322,6 +322,19 @@ test('what was told is not told again while the store cannot take the mark', asy
   expect(store.rows.get('delivery-1')!.state).toBe('done');
   expect(peer.calls).toHaveLength(1);
   expect(queue.stats()[0]!.delivered).toBe(1);
+});
+
+test('a clock that is set back holds nothing up', async () => {
+  const behave = { now: fails('UNREACHABLE', 'nobody there') as Behaviour };
+  const peer = channel('test', behave);
+  const { queue, store, clock } = await house({ channels: { test: peer.channel } });
+  store.add({});
+  queue.wake();
+  await clock.advance(600_000);
+  behave.now = works;
+  clock.jump(-7_200_000);
+  await clock.advance(2_000);
+  expect(store.rows.get('delivery-1')!.state).toBe('done');
 });
 
 test('a try has a time limit, after which it counts as failed', async () => {

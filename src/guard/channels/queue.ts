@@ -50,8 +50,11 @@ export class AlertQueue {
   /** Rows that were told and could not be marked yet: never told again. */
   readonly #told = new Map<string, DeliveryRow>();
   #settings: ChannelSettings | undefined;
+  #exchange: Promise<void> = Promise.resolve();
   #stuck = 0;
   #wake: () => void = () => {};
+  #checkNow: () => void = () => {};
+  #lookedAt = 0;
 
   constructor(io: QueueIo) {
     this.#io = io;
@@ -63,7 +66,13 @@ export class AlertQueue {
    * Opens the channels with these settings. Called again, it exchanges those whose settings changed, after their tries
    * in flight have ended, and lets everything that waits try at once.
    */
-  async use(settings: ChannelSettings, io: ChannelIo): Promise<void> {
+  use(settings: ChannelSettings, io: ChannelIo): Promise<void> {
+    // One exchange after the other: the last settings win.
+    this.#exchange = this.#exchange.catch(() => {}).then(() => this.#use(settings, io));
+    return this.#exchange;
+  }
+
+  async #use(settings: ChannelSettings, io: ChannelIo): Promise<void> {
     const before = this.#settings;
     this.#settings = settings;
     const same = ({ channel }: Place) =>
@@ -84,6 +93,7 @@ export class AlertQueue {
       }),
     );
     this.#release();
+    this.#checkNow();
     this.wake();
   }
 
@@ -99,7 +109,7 @@ export class AlertQueue {
 
   /** Delivers until the signal aborts; what is on its way then stays for the next start. Closes the channels. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#io;
+    const { log } = this.#io;
     const checks = this.#keepChecking(signal);
     while (!signal.aborted) {
       const called = new Promise<void>((resolve) => (this.#wake = resolve));
@@ -109,12 +119,7 @@ export class AlertQueue {
       } catch (error) {
         log.error(`alert queue error: ${reason(error)}; it is tried again`, { error });
       }
-      const rested = new AbortController();
-      await Promise.race([
-        called,
-        clock.sleep(waits ? lookMs : idleLookMs, AbortSignal.any([signal, rested.signal])),
-      ]);
-      rested.abort();
+      await this.#rest(called, waits ? lookMs : idleLookMs, signal);
     }
     await Promise.all([checks, ...[...this.#places.values()].flatMap((p) => [...p.inFlight])]);
     for (const { open } of this.#places.values()) await open?.close();
@@ -132,6 +137,7 @@ export class AlertQueue {
   #release(): void {
     const { store, clock } = this.#io;
     const now = clock.now();
+    for (const { lanes } of this.#places.values()) for (const lane of lanes.values()) lane.restUntil = 0;
     for (const row of store.due(always, mostRows))
       if (row.dueAt > now && !this.#busy.has(row.id))
         this.#mark(row.id, 'waiting', { attempts: row.attempts, dueAt: now, detail: row.detail });
@@ -142,6 +148,9 @@ export class AlertQueue {
     const { store, clock } = this.#io;
     for (const row of this.#told.values()) this.#markDone(row);
     const now = clock.now();
+    // A clock that was set back would make everything wait for as long.
+    if (now < this.#lookedAt - lookMs) this.#release();
+    this.#lookedAt = now;
     const rows = store
       .due(now, Math.min(mostRows, pageRows + this.#stuck))
       .filter((r) => !this.#told.has(r.id));
@@ -204,9 +213,12 @@ export class AlertQueue {
 
   /** Deliveries that go in one message, the urgent first. Only what was held back before is put together. */
   #batches(place: Place, ready: readonly Ready[], now: number): Ready[][] {
-    const patience = place.channel.patienceMs ?? 0;
+    const until = ({ alert, action }: Ready) =>
+      alert.snapshot === undefined
+        ? alert.at + (place.channel.patienceMs?.(action, this.#settings!) ?? 0)
+        : 0;
     const able = ready
-      .filter(({ alert }) => alert.snapshot !== undefined || now - alert.at >= patience)
+      .filter((one) => now >= until(one) || now < one.alert.at)
       .toSorted((a, b) =>
         byUrgency({ ...a.row, severity: a.alert.severity }, { ...b.row, severity: b.alert.severity }),
       );
@@ -331,14 +343,22 @@ export class AlertQueue {
   /** Asks every channel now and then, so that a dead speaker is known before it is needed. */
   async #keepChecking(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      const called = new Promise<void>((resolve) => (this.#checkNow = resolve));
       await Promise.all(
         [...this.#places.values()].map(async (place) => {
           await place.check(this.#io.clock, signal);
           this.#report(place);
         }),
       );
-      await this.#io.clock.sleep(checkMs, signal);
+      await this.#rest(called, checkMs, signal);
     }
+  }
+
+  /** Sleeps until the time is over or somebody calls. */
+  async #rest(called: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([called, this.#io.clock.sleep(ms, AbortSignal.any([signal, over.signal]))]);
+    over.abort();
   }
 
   /** The health of a channel, after something happened to it. */

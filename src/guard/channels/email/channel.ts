@@ -10,7 +10,7 @@ export const email = defineChannel({
   example: { type: 'email' },
   staleAfterMs: 86_400_000,
   deadlineMs: 60_000,
-  patienceMs: 5_000,
+  patienceMs: () => 5_000,
   reads: ['monitoring'],
   concurrency: 1,
   lane: () => 'smtp',

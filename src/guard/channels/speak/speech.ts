@@ -158,16 +158,16 @@ export class Speakers {
       );
     if (!speaker.enabled)
       throw new LaresError('CONFIG_INVALID', `the speaker ${id} is off; set enabled: true to use it`);
+    // Before its turn: a speaker that takes long to connect must not hold up another one on the same device.
+    const fresh = (await this.#links.get(id)?.ready(signal)) === true;
     let spoken: Spoken | undefined;
-    const turn = { rank: ranks[order.severity], at: order.at, lateAt: order.at + lateMs };
-    await this.#lines.get(speaker.device)!.turn(
-      turn,
-      async () => {
-        const fresh = (await this.#links.get(id)?.ready(signal)) === true;
-        spoken = await this.#play(speaker, text, fresh ? freshTries : 1, signal);
-      },
-      signal,
-    );
+    await this.#lines
+      .get(speaker.device)!
+      .turn(
+        { rank: ranks[order.severity], at: order.at, lateAt: order.at + lateMs },
+        async () => void (spoken = await this.#play(speaker, text, fresh ? freshTries : 1, signal)),
+        signal,
+      );
     return spoken!;
   }
 

@@ -10,6 +10,8 @@ export const webhook = defineChannel({
   example: { type: 'webhook', to: 'phone' },
   staleAfterMs: 86_400_000,
   deadlineMs: 75_000,
+  patienceMs: ({ to }, { monitoring }) =>
+    monitoring.webhooks.some((hook) => hook.id === to && hook.snapshot !== 'none') ? 5_000 : 0,
   reads: ['monitoring'],
   concurrency: 4,
   lane: ({ to }) => to,
