@@ -191,8 +191,10 @@ export function distance(t: Target, s: Seen): number {
     square(s.logWidth - t.logWidth.x) / (t.logWidth.pxx + square(tuning.widthNoise)) +
     square(s.logHeight - t.logHeight.x) / (t.logHeight.pxx + square(tuning.heightNoise) * sizeNoise);
   const wide = tuning.widthPrice * Math.log((varX / place) * (varY / place));
+  // The same colours lower the price by this at most: what is further off need not be looked at.
+  const hopeless = off + wide > tuning.gate + tuning.lookWeight * tuning.lookFree;
   const colours =
-    look === undefined || t.look.length === 0
+    hopeless || look === undefined || t.look.length === 0
       ? 0
       : Math.min(tuning.lookCap, tuning.lookWeight * (unlike(t.look, look) - tuning.lookFree));
   return off + wide + colours + (label === labelOf(t) ? 0 : tuning.kinPrice);
