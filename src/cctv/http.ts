@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { LaresError } from '#kernel/errors.ts';
-import { errorBody, instantQuery, parseInstant } from '#platform/wire.ts';
+import { binary, errorBody, instantQuery, parseInstant } from '#platform/wire.ts';
 import type { BookQuery, Page, StoredAlert, StoredEvent } from './book/model.ts';
 import {
   alertBody,
@@ -130,6 +130,7 @@ export function cctvRoutes(port: CctvPort, { mayAct }: CctvRouteOptions): Fastif
           summary: 'The best picture of an event, with the box around the object or clean',
           params: z.object({ id }),
           querystring: z.object({ clean: z.enum(['true', 'false']).default('false') }),
+          response: { 200: binary('The picture', 'image/jpeg'), 404: errorBody },
         },
       },
       async ({ params, query }, reply) => {
@@ -147,7 +148,14 @@ export function cctvRoutes(port: CctvPort, { mayAct }: CctvRouteOptions): Fastif
     );
     app.get(
       '/api/cctv/events/:id/clip.mp4',
-      { schema: { tags, summary: 'The video of an event', params: z.object({ id }) } },
+      {
+        schema: {
+          tags,
+          summary: 'The video of an event',
+          params: z.object({ id }),
+          response: { 200: binary('The video', 'video/mp4'), 404: errorBody },
+        },
+      },
       async ({ params }, reply) => {
         found(params.id);
         const clip = await port.clip(params.id);

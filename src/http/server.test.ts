@@ -346,12 +346,12 @@ async function listen(headers: Record<string, string> = {}) {
 describe('the live stream', () => {
   test('starts with the whole picture, then tells each change', async () => {
     const stream = await listen();
-    await until(() => stream.frames().length >= 3);
+    await until(() => stream.frames().length >= 4);
     expect(stream.type).toBe('text/event-stream; charset=utf-8');
-    expect(stream.frames().map((f) => f.event)).toEqual(['presence', 'electricity', 'health']);
+    expect(stream.frames().map((f) => f.event)).toEqual(['presence', 'electricity', 'cctv', 'health']);
     house.change('sam', { state: 'home' });
-    await until(() => stream.frames().length >= 5);
-    const [event, presence] = stream.frames().slice(3);
+    await until(() => stream.frames().length >= 6);
+    const [event, presence] = stream.frames().slice(4);
     expect([event?.event, event?.data.kind]).toEqual(['event', 'presence.arrived']);
     expect([presence?.event, presence?.data.count_home]).toEqual(['presence', 2]);
     stream.stop();
@@ -368,12 +368,13 @@ describe('the live stream', () => {
     house.change('sam', { state: 'away' });
     house.change('alex', { state: 'away' });
     const second = await listen({ 'last-event-id': id });
-    await until(() => second.frames().length >= 5);
+    await until(() => second.frames().length >= 6);
     expect(second.frames().map((f) => [f.event, f.data.subject])).toEqual([
       ['event', 'person:sam'],
       ['event', 'person:alex'],
       ['presence', undefined],
       ['electricity', undefined],
+      ['cctv', undefined],
       ['health', undefined],
     ]);
     second.stop();
@@ -381,8 +382,8 @@ describe('the live stream', () => {
 
   test('an id of an earlier process is no reason to fail', async () => {
     const stream = await listen({ 'last-event-id': 'deadbeef-7' });
-    await until(() => stream.frames().length >= 3);
-    expect(stream.frames().map((f) => f.event)).toEqual(['presence', 'electricity', 'health']);
+    await until(() => stream.frames().length >= 4);
+    expect(stream.frames().map((f) => f.event)).toEqual(['presence', 'electricity', 'cctv', 'health']);
     stream.stop();
   });
 
@@ -503,6 +504,16 @@ describe('the description of the API', () => {
   test('lists every route and needs no running house', async () => {
     const document = (await openApi()) as { paths: Record<string, unknown> };
     expect(Object.keys(document.paths).toSorted()).toEqual([
+      '/api/cctv',
+      '/api/cctv/alerts',
+      '/api/cctv/alerts/{id}/false',
+      '/api/cctv/cameras/{id}',
+      '/api/cctv/cameras/{id}/mjpeg',
+      '/api/cctv/cameras/{id}/picture.jpg',
+      '/api/cctv/events',
+      '/api/cctv/events/{id}',
+      '/api/cctv/events/{id}/clip.mp4',
+      '/api/cctv/events/{id}/snapshot.jpg',
       '/api/electricity',
       '/api/electricity/cheapest',
       '/api/electricity/cost',
@@ -513,6 +524,8 @@ describe('the description of the API', () => {
       '/api/electricity/insight',
       '/api/electricity/pulse',
       '/api/events',
+      '/api/guard',
+      '/api/guard/mode',
       '/api/maintenance',
       '/api/presence',
       '/api/presence/devices',
@@ -537,7 +550,14 @@ describe('the description of the API', () => {
       url,
       Object.keys((asked ?? post)?.responses['200']?.content ?? {}),
     ]);
-    const others = { '/metrics': ['text/plain'], '/api/stream': ['text/event-stream'] };
+    const others = {
+      '/metrics': ['text/plain'],
+      '/api/stream': ['text/event-stream'],
+      '/api/cctv/cameras/{id}/mjpeg': ['multipart/x-mixed-replace'],
+      '/api/cctv/cameras/{id}/picture.jpg': ['image/jpeg'],
+      '/api/cctv/events/{id}/clip.mp4': ['video/mp4'],
+      '/api/cctv/events/{id}/snapshot.jpg': ['image/jpeg'],
+    };
     expect(Object.fromEntries(types)).toEqual({
       ...Object.fromEntries(Object.keys(paths).map((url) => [url, ['application/json']])),
       ...others,

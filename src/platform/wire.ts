@@ -7,6 +7,12 @@ export const instant = z.iso.datetime({ precision: 3 }).meta({ description: 'ISO
 /** The body of every reply that is not a success. `code` is stable; `docs/reference/errors.md` lists them. */
 export const errorBody = z.object({ code: z.string(), message: z.string() });
 
+/** The schema of a reply that is no JSON. What is sent is bytes, which no schema looks into. */
+export const binary = (description: string, type: string) => ({
+  description,
+  content: { [type]: { schema: z.any() } },
+});
+
 export const evidenceBody = z.object({
   at: instant,
   source: z.string(),

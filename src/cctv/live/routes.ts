@@ -4,7 +4,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { z } from 'zod';
 import { LaresError, type Code } from '#kernel/errors.ts';
-import { errorBody } from '#platform/wire.ts';
+import { binary, errorBody } from '#platform/wire.ts';
 import type { LiveHub, LivePort, Viewer } from './hub.ts';
 import { foreignOrigin } from './origin.rules.ts';
 
@@ -69,8 +69,12 @@ export function liveRoutes(options: LiveRouteOptions): FastifyPluginAsyncZod {
           summary: 'A picture of now, JPEG',
           params,
           querystring: z.object({ width }),
-          produces: ['image/jpeg'],
-          response: { 404: errorBody, 502: errorBody, 504: errorBody },
+          response: {
+            200: binary('The picture', 'image/jpeg'),
+            404: errorBody,
+            502: errorBody,
+            504: errorBody,
+          },
         },
       },
       async (request, reply) => {
@@ -89,8 +93,11 @@ export function liveRoutes(options: LiveRouteOptions): FastifyPluginAsyncZod {
           summary: `Pictures of now for ever, at most ${mostFps} a second (multipart JPEG)`,
           params,
           querystring: z.object({ width, fps: z.coerce.number().min(0.1).max(mostFps).default(2) }),
-          produces: ['multipart/x-mixed-replace'],
-          response: { 404: errorBody, 503: errorBody },
+          response: {
+            200: binary('JPEG after JPEG', 'multipart/x-mixed-replace'),
+            404: errorBody,
+            503: errorBody,
+          },
         },
       },
       async (request, reply) => {
