@@ -78,8 +78,8 @@ async function save(file: string, bytes: Buffer): Promise<void> {
 export function renderAudioTest(test: AudioTest): string {
   const what = `${test.seconds.toFixed(1)} s`;
   return test.file === undefined
-    ? `${test.spokenBy} said ${JSON.stringify(test.text)} (${what}${test.firstSampleMs === undefined ? '' : `, first sound after ${test.firstSampleMs} ms`})\n`
-    : `${test.file} holds ${JSON.stringify(test.text)} (${what})\n`;
+    ? `${test.spokenBy} said ${JSON.stringify(test.text)} (${what}${test.firstSampleMs === undefined ? '' : `, first sound after ${test.firstSampleMs} ms`})`
+    : `${test.file} holds ${JSON.stringify(test.text)} (${what})`;
 }
 
 /** Every speaker with its state; Bluetooth ones are asked, and connected where they are not: `lares audio list`. */
@@ -95,7 +95,7 @@ export async function listAudio(
 }
 
 export function renderSpeakers(states: readonly SpeakerState[]): string {
-  if (states.length === 0) return 'No speaker is named under speakers in lares.yaml.\n';
+  if (states.length === 0) return 'No speaker is named under speakers in lares.yaml.';
   const said = (s: SpeakerState) => (s.enabled ? (s.trouble ?? s.bluetooth ?? 'on') : 'off');
   return table(
     ['speaker', 'name', 'type', 'device', 'fallback', 'state'],

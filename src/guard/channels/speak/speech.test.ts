@@ -351,7 +351,7 @@ test('the audio test plays, or writes a file, and names the speakers when it doe
     text: 'This is a test of the speaker Living room.',
   });
   expect(renderAudioTest(played)).toMatch(
-    /^living_room said "This is a test.*" \(\d\.\d s, first sound after \d+ ms\)\n$/,
+    /^living_room said "This is a test.*" \(\d\.\d s, first sound after \d+ ms\)$/,
   );
   const { dir, remove } = scratch('audio');
   closers.push(remove);
@@ -393,7 +393,7 @@ test('the list shows every speaker with its state', async () => {
     },
   ]);
   expect(renderSpeakers(states)).toMatch(/hall +hall +wired +default +off/);
-  expect(renderSpeakers([])).toBe('No speaker is named under speakers in lares.yaml.\n');
+  expect(renderSpeakers([])).toBe('No speaker is named under speakers in lares.yaml.');
 });
 
 test.each([
