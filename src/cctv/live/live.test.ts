@@ -170,7 +170,7 @@ describe('the hub', () => {
 
 /** A house with one camera that gives the clip for ever, as fast as it was taken. */
 class LiveHouse {
-  readonly app: FastifyInstance = Fastify();
+  readonly app: FastifyInstance = Fastify({ forceCloseConnections: true });
   readonly orders: [string, boolean][] = [];
   readonly #stop = new AbortController();
   readonly hub: LiveHub;
