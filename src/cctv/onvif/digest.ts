@@ -121,3 +121,18 @@ function quoted(text: string): string {
   // A line break would start a header of its own.
   return `"${text.replace(/[\r\n]/g, '').replace(/["\\]/g, '\\$&')}"`;
 }
+
+/** User name and password of a URL; undefined when it has none. */
+export function loginOf(url: URL): Credentials | undefined {
+  if (url.username === '') return undefined;
+  return { username: unescaped(url.username), password: unescaped(url.password) };
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A lone % is meant as it stands.
+    return text;
+  }
+}

@@ -3,7 +3,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { explained } from '#platform/http-client.ts';
 import type { Cause } from '../model.ts';
-import { authorization, parseChallenge, type Credentials } from './digest.ts';
+import { authorization, loginOf, parseChallenge, type Credentials } from './digest.ts';
 import {
   controlUrl,
   header,
@@ -59,7 +59,7 @@ export async function describeRtsp(text: string, options: DescribeOptions = {}):
   try {
     line = await Line.open(url, port, signal);
     stage = 'reply';
-    const client = new Client(line, bare(url), credentialsOf(url));
+    const client = new Client(line, bare(url), loginOf(url));
     const found = await client.describe(name);
     if (options.play === true) {
       await client.play(found.base, found.tracks, () => (stage = 'media'));
@@ -67,12 +67,12 @@ export async function describeRtsp(text: string, options: DescribeOptions = {}):
     return { ok: true, tracks: found.tracks, sdp: found.sdp };
   } catch (error) {
     if (error instanceof Refusal) return { ok: false, cause: error.kind, detail: error.message };
-    if (signal.aborted)
-      return {
-        ok: false,
-        cause: silences[stage].cause,
-        detail: `${name} ${silences[stage].what} within ${timeoutMs / 1000} s`,
-      };
+    if (options.signal?.aborted === true)
+      return { ok: false, cause: silences[stage].cause, detail: `${name} was not waited for any longer` };
+    if (deadline.aborted) {
+      const { cause, what } = silences[stage];
+      return { ok: false, cause, detail: `${name} ${what} within ${timeoutMs / 1000} s` };
+    }
     const cause = stage === 'connect' ? causeOf(error) : 'RTSP_ENDED';
     return { ok: false, cause, detail: `${name}: ${explained(error)}` };
   } finally {
@@ -98,20 +98,6 @@ function hostOf(url: URL, port: number): string {
 /** The URL as it may be sent: without credentials. */
 function bare(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}${url.search}`;
-}
-
-function credentialsOf(url: URL): Credentials | undefined {
-  if (url.username === '') return undefined;
-  return { username: decoded(url.username), password: decoded(url.password) };
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A lone % is meant as it stands.
-    return text;
-  }
 }
 
 type Heard = { readonly kind: 'message'; readonly message: RtspMessage } | { readonly kind: 'packet' };

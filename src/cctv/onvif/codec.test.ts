@@ -1,0 +1,358 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { authorization, digestResponse, loginOf, parseChallenge, parseParams } from './digest.ts';
+import {
+  clockOf,
+  encodersOf,
+  envelope,
+  informationOf,
+  parseReply,
+  probeIdOf,
+  probeMatchesOf,
+  probeMessage,
+  profilesOf,
+  requests,
+  tokenDigest,
+} from './onvif.codec.ts';
+import { paceOf } from './pace.rules.ts';
+import { controlUrl, parseSdp, takeRtsp, writeRtsp, type Taken } from './rtsp.codec.ts';
+import { escaped, parseXml } from './xml.codec.ts';
+
+describe('digest', () => {
+  test('answers the example of RFC 2617 3.5', () => {
+    expect(
+      digestResponse({
+        username: 'Mufasa',
+        password: 'Circle Of Life',
+        realm: 'testrealm@host.com',
+        nonce: 'dcd98b7102dd2f0e8b11d0f600bfb0c093',
+        method: 'GET',
+        uri: '/dir/index.html',
+        qop: { nc: '00000001', cnonce: '0a4f113b' },
+      }),
+    ).toBe('6629fae49393a05397450978507c4ef1');
+  });
+
+  test('answers the SHA-256 example of RFC 7616 3.9.1', () => {
+    const header = authorization(
+      [
+        parseChallenge(
+          'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=MD5, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"',
+        ),
+        parseChallenge(
+          'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=SHA-256, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"',
+        ),
+      ].flatMap((challenge) => challenge ?? []),
+      { method: 'GET', uri: '/dir/index.html' },
+      { username: 'Mufasa', password: 'Circle of Life' },
+      'f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ',
+    );
+    const params = parseParams(header?.replace('Digest ', '') ?? '');
+    expect([params.get('algorithm'), params.get('response')]).toEqual([
+      'SHA-256',
+      '753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1',
+    ]);
+  });
+
+  test('falls back to Basic, and gives nothing for what it does not know', () => {
+    const request = { method: 'DESCRIBE', uri: 'rtsp://192.0.2.20/' };
+    const alex = { username: 'alex', password: 'pass' };
+    const challenges = (text: string) => [parseChallenge(text)].flatMap((one) => one ?? []);
+    expect(authorization(challenges('Basic realm="x"'), request, alex, 'c')).toBe('Basic YWxleDpwYXNz');
+    expect(authorization(challenges('Negotiate'), request, alex, 'c')).toBeUndefined();
+    expect(
+      authorization(challenges('Digest algorithm=SHA-512-256, nonce="n"'), request, alex, 'c'),
+    ).toBeUndefined();
+  });
+
+  test('never throws at a challenge, and never lets one add a header', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ maxLength: 200, unit: 'binary' }),
+        fc.string({ maxLength: 40 }),
+        (text, name) => {
+          const challenge = parseChallenge(text);
+          if (challenge === undefined) return;
+          const made = authorization(
+            [challenge],
+            { method: 'A', uri: 'b' },
+            { username: name, password: '' },
+            'c',
+          );
+          expect(made ?? '').not.toMatch(/[\r\n]/);
+        },
+      ),
+    );
+  });
+
+  test('takes a login from a URL also when its % stands for itself', () => {
+    expect(loginOf(new URL('rtsp://alex:50%25@192.0.2.20/'))).toEqual({ username: 'alex', password: '50%' });
+    expect(loginOf(new URL('rtsp://alex:50%@192.0.2.20/'))).toEqual({ username: 'alex', password: '50%' });
+    expect(loginOf(new URL('rtsp://192.0.2.20/'))).toBeUndefined();
+  });
+});
+
+const token = fc.stringMatching(/^[A-Za-z0-9-]{1,20}$/);
+const value = fc.stringMatching(/^[!-~]([ -~]{0,40}[!-~])?$/);
+
+describe('RTSP messages', () => {
+  test('come out as they went in, however the bytes are cut', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(token, value, { maxKeys: 8, noNullPrototype: true }),
+        fc.string({ maxLength: 60 }),
+        fc.nat(400),
+        (headers, body, cut) => {
+          const clean = Object.fromEntries(
+            Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'content-length'),
+          );
+          const bytes = writeRtsp('RTSP/1.0 200 OK', clean, body);
+          const whole = takeRtsp(Buffer.concat([bytes, Buffer.from('$')]));
+          if (whole.kind !== 'message') throw new Error(whole.kind);
+          expect(whole.rest.toString()).toBe('$');
+          expect(whole.message.body).toBe(Buffer.from(body).toString());
+          expect(whole.message.status).toBe(200);
+          for (const [name, text] of Object.entries(clean))
+            expect(whole.message.headers.get(name.toLowerCase())).toContain(text);
+          expect(takeRtsp(bytes.subarray(0, cut % bytes.length)).kind).toBe('more');
+        },
+      ),
+    );
+  });
+
+  test('and packets between them are told apart', () => {
+    const packet = Buffer.from([0x24, 2, 0, 3, 7, 8, 9]);
+    const request = writeRtsp('OPTIONS rtsp://192.0.2.20/ RTSP/1.0', { CSeq: '1' });
+    const first = takeRtsp(Buffer.concat([packet, request]));
+    expect(first).toMatchObject({ kind: 'packet', channel: 2, payload: Buffer.from([7, 8, 9]) });
+    const second = takeRtsp((first as Taken & { kind: 'packet' }).rest);
+    expect(second).toMatchObject({
+      kind: 'message',
+      message: { method: 'OPTIONS', url: 'rtsp://192.0.2.20/' },
+    });
+  });
+
+  test.each([
+    ['HTTP/1.1 400 Bad Request\r\n\r\n', 'garbage'],
+    ['SSH-2.0-OpenSSH_9.2\r\n', 'garbage'],
+    ['RTSP/1.0 200 OK\r\nContent-Length: 99999999\r\n\r\n', 'garbage'],
+    ['RTSP/1.0 200 OK\r\nContent-Length: -1\r\n\r\n', 'garbage'],
+    [`RTSP/1.0 200 OK\r\n${'X: y\r\n'.repeat(200)}\r\n`, 'garbage'],
+    [`RTSP/1.0 200 OK\r\nX: ${'y'.repeat(20_000)}`, 'garbage'],
+    ['RTSP/1.0 200 OK\r\n', 'more'],
+    ['', 'more'],
+  ])('%j is %s', (text, kind) => {
+    expect(takeRtsp(Buffer.from(text)).kind).toBe(kind);
+  });
+
+  test('of random bytes never throw and always end', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => {
+        let taken = takeRtsp(Buffer.from(bytes));
+        for (let turn = 0; 'rest' in taken; turn += 1) {
+          expect(turn).toBeLessThan(601);
+          taken = takeRtsp(taken.rest);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('session descriptions', () => {
+  test('give codec, rate, size and control of each track', () => {
+    const sdp = [
+      'v=0',
+      'a=control:*',
+      'm=video 0 RTP/AVP 96',
+      'a=rtpmap:96 HEVC/90000',
+      'a=framerate:12.5',
+      'a=x-dimensions:1920,1080',
+      'a=control:trackID=1',
+      'm=audio 0 RTP/AVP 8',
+      'm=video 0 RTP/AVP 26',
+      'm=application 0 RTP/AVP 107',
+      'a=rtpmap:107 vnd.onvif.metadata/90000',
+    ].join('\r\n');
+    expect(parseSdp(sdp)).toEqual([
+      { media: 'video', codec: 'h265', fps: 12.5, width: 1920, height: 1080, control: 'trackID=1' },
+      { media: 'audio', codec: 'pcma' },
+      { media: 'video', codec: 'mjpeg' },
+      { media: 'other', codec: 'vnd.onvif.metadata' },
+    ]);
+  });
+
+  test('of any text never throw and stay bounded', () => {
+    const line = fc.oneof(
+      fc.string({ maxLength: 60, unit: 'binary' }),
+      fc.constantFrom('m=video 0 RTP/AVP 96', 'a=rtpmap:96 __proto__/1', 'a=framerate:0', 'm=audio 1 X 0'),
+    );
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 60 }), (lines) => {
+        const tracks = parseSdp(lines.join('\n'));
+        expect(tracks.length).toBeLessThanOrEqual(16);
+        for (const track of tracks) expect(typeof track.codec).toBe('string');
+      }),
+    );
+  });
+
+  test.each([
+    ['rtsp://h/a/', 'trackID=1', 'rtsp://h/a/trackID=1'],
+    ['rtsp://h/a', 'trackID=1', 'rtsp://h/a/trackID=1'],
+    ['rtsp://h/a', 'rtsp://h/b', 'rtsp://h/b'],
+    ['rtsp://h/a', '*', 'rtsp://h/a'],
+    ['rtsp://h/a', undefined, 'rtsp://h/a'],
+  ])('%s with control %s is set up at %s', (base, control, url) => {
+    expect(controlUrl(base, control)).toBe(url);
+  });
+});
+
+function replyOf(inner: string) {
+  const reply = parseReply(
+    `<?xml version="1.0"?><e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body>${inner}</e:Body></e:Envelope>`,
+  );
+  if (reply.kind !== 'reply') throw new Error(reply.kind);
+  return reply.element;
+}
+
+describe('ONVIF messages', () => {
+  test('carry the password digest of the WS-Security profile', () => {
+    // The example of the ONVIF Application Programmer's Guide, 6.1.1.3.
+    const nonce = Buffer.from('LKqI6G/AikKCQrN0zqZFlg==', 'base64');
+    expect(tokenDigest(nonce, '2010-09-16T07:50:45Z', 'userpassword')).toBe('tuOSpGlFlIXsozq4HFNeeGeFLEI=');
+  });
+
+  test('tell the time of a device, or that it tells none', () => {
+    const time =
+      '<a:R><a:SystemDateAndTime><b:UTCDateTime><b:Time><b:Hour>10</b:Hour><b:Minute>5</b:Minute><b:Second>7</b:Second></b:Time><b:Date><b:Year>2026</b:Year><b:Month>11</b:Month><b:Day>21</b:Day></b:Date></b:UTCDateTime></a:SystemDateAndTime></a:R>';
+    expect(clockOf(replyOf(time))).toBe(Date.UTC(2026, 10, 21, 10, 5, 7));
+    expect(clockOf(replyOf('<R/>'))).toBeUndefined();
+  });
+
+  test('name a device, its profiles and encoders; text is bounded and plain', () => {
+    expect(
+      informationOf(
+        replyOf(`<R><Manufacturer>A &amp; B\n&#65;</Manufacturer><Model>${'x'.repeat(999)}</Model></R>`),
+      ),
+    ).toEqual({ manufacturer: 'A & B A', model: 'x'.repeat(200) });
+    const encoder =
+      '<Encoding>JPEG</Encoding><Resolution><Width>640</Width><Height>0</Height></Resolution><RateControl><FrameRateLimit>ten</FrameRateLimit></RateControl>';
+    expect(
+      profilesOf(
+        replyOf(
+          `<R><Profiles token="a"><Name>Main</Name><VideoEncoderConfiguration token="e">${encoder}</VideoEncoderConfiguration></Profiles><Profiles><Name>no token</Name></Profiles><Profiles token="__proto__"/></R>`,
+        ),
+      ),
+    ).toEqual([
+      { token: 'a', name: 'Main', encoder: 'e', encoding: { codec: 'mjpeg', width: 640 }, analytics: false },
+      { token: '__proto__', analytics: false },
+    ]);
+    expect(encodersOf(replyOf(`<R><Configurations token="e">${encoder}</Configurations></R>`))).toEqual(
+      new Map([['e', { codec: 'mjpeg', width: 640 }]]),
+    );
+  });
+
+  test('tell a refusal from another fault', () => {
+    const fault = (subcode: string) =>
+      parseReply(
+        `<E:Envelope xmlns:E="x"><E:Body><E:Fault><E:Code><E:Value>E:Sender</E:Value><E:Subcode><E:Value>${subcode}</E:Value></E:Subcode></E:Code><E:Reason><E:Text>why</E:Text></E:Reason></E:Fault></E:Body></E:Envelope>`,
+      );
+    expect(fault('ter:NotAuthorized')).toEqual({ kind: 'fault', refused: true, reason: 'why' });
+    expect(fault('ter:ActionNotSupported')).toEqual({ kind: 'fault', refused: false, reason: 'why' });
+  });
+
+  test.each([
+    ['a document type', '<!DOCTYPE a [<!ENTITY b "c">]><Envelope><Body><a/></Body></Envelope>'],
+    ['more than half a megabyte', `<Envelope><Body><a>${'x'.repeat(600_000)}</a></Body></Envelope>`],
+    ['a thousand levels', `<Envelope><Body>${'<a>'.repeat(1000)}${'</a>'.repeat(1000)}</Body></Envelope>`],
+    ['nothing', ''],
+    ['a page', '<html><body>login</body></html>'],
+  ])('with %s are garbage', (_, text) => {
+    expect(parseReply(text)).toEqual({ kind: 'garbage' });
+  });
+
+  test('of any text never throw', () => {
+    const piece = fc.oneof(
+      fc.string({ maxLength: 20, unit: 'binary' }),
+      fc.constantFrom(
+        '<Envelope>',
+        '<Body>',
+        '</Body>',
+        '<Fault>',
+        '<__proto__ a="b">',
+        '<![CDATA[',
+        '&amp;',
+        '&#9999999;',
+        '<a b="',
+        '?>',
+        '<constructor/>',
+      ),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+        const text = pieces.join('');
+        parseReply(text);
+        parseXml(`<a>${text}</a>`);
+        probeMatchesOf(text, 'id');
+        expect(({} as Record<string, unknown>)['b']).toBeUndefined();
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test('keep text as it is through escaping', () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[!-~]([ -~]{0,30}[!-~])?$/), (text) => {
+        expect(parseXml(`<a b="${escaped(text)}">${escaped(text)}</a>`)).toEqual({
+          name: 'a',
+          attributes: new Map([['b', text]]),
+          children: [],
+          text,
+        });
+      }),
+    );
+  });
+
+  test('ask with a token, which is escaped', () => {
+    const proof = {
+      credentials: { username: 'a<b', password: 'p' },
+      nonce: Buffer.alloc(16, 1),
+      createdAt: 0,
+    };
+    const text = envelope(requests.stream('"><x/>'), proof);
+    expect(parseXml(text)?.name).toBe('Envelope');
+    expect(text).not.toContain('<x/>');
+    expect(text).not.toContain('>p<');
+  });
+
+  test('of discovery answer the question that was asked, and no other', () => {
+    const id = '11111111-2222-3333-4444-555555555555';
+    expect(probeIdOf(probeMessage(id))).toBe(id);
+    const answer = (to: string) =>
+      `<E:Envelope xmlns:E="x" xmlns:w="y"><E:Header><w:RelatesTo>urn:uuid:${to}</w:RelatesTo></E:Header><E:Body><ProbeMatches><ProbeMatch><Scopes>onvif://www.onvif.org/name/Front%20gate onvif://www.onvif.org/hardware/X%ZZ</Scopes><XAddrs>http://192.0.2.20/onvif/device_service file:///etc/passwd</XAddrs></ProbeMatch></ProbeMatches></E:Body></E:Envelope>`;
+    expect(probeMatchesOf(answer(id), id)).toEqual([
+      { xaddrs: ['http://192.0.2.20/onvif/device_service'], name: 'Front gate', hardware: 'X%ZZ' },
+    ]);
+    expect(probeMatchesOf(answer('another'), id)).toEqual([]);
+  });
+});
+
+describe('the pace of a stream', () => {
+  test('is found at any rate and interval, in any order', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 20 }), (fps, gop) => {
+        const times = Array.from({ length: 100 }, (_, index) => 7 + index / fps);
+        const keys = times.filter((_, index) => index % gop === 0);
+        const shuffled = times.toSorted((a, b) => ((a * 7919) % 1) - ((b * 7919) % 1));
+        const { fps: rate = 0, keyframeSeconds = 0 } = paceOf(shuffled, keys);
+        expect(rate).toBeCloseTo(fps, 0);
+        expect(keyframeSeconds).toBeCloseTo(gop / fps, 1);
+      }),
+    );
+  });
+
+  test('says for how long no second keyframe came', () => {
+    expect(paceOf([0, 1, 2, 3, 4, 5, 6], [0])).toEqual({ fps: 1, keyframeBeyond: 6 });
+    expect(paceOf([], [])).toEqual({});
+  });
+});
