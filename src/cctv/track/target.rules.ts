@@ -17,6 +17,8 @@ export interface Target {
   readonly y: Axis;
   readonly logWidth: Axis;
   readonly logHeight: Axis;
+  /** From the filtered foot point towards the one that was just seen: the filter is a little late at every turn. */
+  lean: Point;
   readonly still: Still;
   /** The last scores, at most ten. */
   readonly scores: number[];
@@ -48,7 +50,22 @@ const kin: readonly (readonly string[])[] = [
   ['bicycle', 'motorcycle'],
   ['cat', 'dog'],
 ];
+const alive: ReadonlySet<string> = new Set([
+  'person',
+  'bird',
+  'cat',
+  'dog',
+  'horse',
+  'sheep',
+  'cow',
+  'elephant',
+  'bear',
+  'zebra',
+  'giraffe',
+]);
 const square = (x: number) => x * x;
+
+export const isAlive = (label: string): boolean => alive.has(label);
 
 export const akin = (a: string, b: string): boolean =>
   a === b || kin.some((group) => group.includes(a) && group.includes(b));
@@ -82,6 +99,7 @@ export function born(id: number, s: Seen, at: number): Target {
     y: axis(s.y, place, speed),
     logWidth: axis(s.logWidth, square(tuning.widthNoise), 0.04),
     logHeight: axis(s.logHeight, square(tuning.heightNoise), 0.04),
+    lean: upright,
     still: stand(s.x, s.y, at),
     scores: [score],
     look: look === undefined ? [] : Array.from(look),
@@ -94,6 +112,8 @@ export function born(id: number, s: Seen, at: number): Target {
   };
 }
 
+const upright: Point = { x: 0, y: 0 };
+
 /** Steps of the filter never exceed this: what was not looked at for longer is simply unknown. */
 const longestStep = 5;
 const largest = { place: 3, speed: 2, logSize: 0.5, logRate: 0.3 };
@@ -103,6 +123,7 @@ export function advance(t: Target, dt: number, parked: boolean): void {
   const size = sizeOf(t);
   const step = Math.min(dt, longestStep);
   const jerk = tuning.jerk * square(size);
+  t.lean = upright;
   const relax = t.unseen > 0 ? tuning.relax : tuning.relaxSeen;
   for (const a of [t.x, t.y]) {
     if (parked) a.v = 0;
@@ -149,6 +170,7 @@ export function observe(t: Target, s: Seen, at: number, strong: boolean, alone: 
   const place = square(tuning.placeNoise * sizeOf(t));
   update(t.x, s.x, place);
   update(t.y, y, place * noise);
+  t.lean = { x: tuning.lean * (s.x - t.x.x), y: tuning.lean * (y - t.y.x) };
   update(t.logWidth, s.logWidth, square(tuning.widthNoise));
   updateRobustly(t.logHeight, s.logHeight, square(tuning.heightNoise) * sizeNoise, tuning.heightTrust);
   watch(t.still, s.x, y, heightOf(t), at);
@@ -193,17 +215,23 @@ export function distance(t: Target, s: Seen): number {
   const wide = tuning.widthPrice * Math.log((varX / place) * (varY / place));
   // The same colours lower the price by this at most: what is further off need not be looked at.
   const hopeless = off + wide > tuning.gate + tuning.lookWeight * tuning.lookFree;
+  const cap = t.unseen > tuning.lookSeconds ? tuning.lookCap : tuning.lookCapSeen;
   const colours =
     hopeless || look === undefined || t.look.length === 0
       ? 0
-      : Math.min(tuning.lookCap, tuning.lookWeight * (unlike(t.look, look) - tuning.lookFree));
+      : Math.min(cap, tuning.lookWeight * (unlike(t.look, look) - tuning.lookFree));
   return off + wide + colours + (label === labelOf(t) ? 0 : tuning.kinPrice);
 }
 
 export function boxOf(t: Target, aspect: number): Box {
   const width = Math.exp(t.logWidth.x) / aspect;
   const height = heightOf(t);
-  return { left: t.x.x / aspect - width / 2, top: t.y.x - height, width, height };
+  return {
+    left: (t.x.x + t.lean.x) / aspect - width / 2,
+    top: t.y.x + t.lean.y - height,
+    width,
+    height,
+  };
 }
 
 export const velocityOf = (t: Target, aspect: number): Point => ({ x: t.x.v / aspect, y: t.y.v });

@@ -314,6 +314,46 @@ describe('what stands', () => {
   });
 });
 
+describe('whoever stands', () => {
+  test('is not taken for the next one who comes to the same door minutes later', () => {
+    const tracker = new Tracker({ aspect });
+    const visit = times(100, (i) => [person(Math.min(0.5, 0.1 + i * 0.02))]);
+    play(tracker, visit);
+    const ended = play(
+      tracker,
+      times(600, () => []),
+      20_000,
+    ).flatMap((step) => step.ended);
+    expect(ended).toEqual([1]);
+    const next = play(tracker, visit, 140_000).at(-1)!.tracks;
+    expect(next).toMatchObject([{ id: 2, state: 'confirmed' }]);
+    expect(next[0]!.furniture).toBeUndefined();
+  });
+
+  test('is no furniture after an hour on a bench, and makes none of who sits there next', () => {
+    const tracker = new Tracker({ aspect });
+    play(
+      tracker,
+      times(3000, (i) => [person(Math.min(0.5, 0.1 + i * 0.02))]),
+      0,
+      1000,
+    );
+    play(
+      tracker,
+      times(200, () => []),
+      3_000_000,
+      1000,
+    );
+    const next = play(
+      tracker,
+      times(20, () => [person(0.5)]),
+      3_300_000,
+    ).at(-1)!.tracks;
+    expect(next).toMatchObject([{ id: 2, state: 'confirmed' }]);
+    expect(next[0]!.furniture).toBeUndefined();
+  });
+});
+
 describe('a tracker', () => {
   test('goes on after a restart as if nothing had been', () => {
     const frames = times(40, (i) => [person(0.1 + i * 0.015), person(0.8 - i * 0.01, 0.3), car(0.4)]);
@@ -431,6 +471,38 @@ describe('whatever a detector says', () => {
         }
       }),
       { numRuns: 150 },
+    );
+  });
+
+  test('people on ways of their own are as many as they are, however boxes wobble and frames fail', () => {
+    const way = fc.record({
+      speed: fc.double({ min: -0.06, max: 0.06, noNaN: true }),
+      errors: fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 3, maxLength: 17 }),
+      misses: fc.array(fc.boolean(), { minLength: 5, maxLength: 13 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(way, { minLength: 1, maxLength: 4 }),
+        fc.array(fc.constantFrom(100, 150, 200, 300), { minLength: 40, maxLength: 80 }),
+        (ways, waits) => {
+          const tracker = new Tracker({ aspect });
+          const believed = new Set<number>();
+          let now = 0;
+          for (const [i, wait] of waits.entries()) {
+            now += wait;
+            const seen = ways.flatMap(({ speed, errors, misses }, lane) => {
+              // Never missed in the first second, and never twice in a row.
+              if (i > 8 && i % 2 === 1 && misses[i % misses.length]!) return [];
+              const error = errors[i % errors.length]!;
+              const left = 0.48 + (speed * now) / 2000 + error * 0.004;
+              return [at('person', left, 0.02 + lane * 0.25, 0.05 + error * 0.004, 0.2 + error * 0.008, 0.8)];
+            });
+            for (const t of tracker.step(now, seen).tracks) if (t.state === 'confirmed') believed.add(t.id);
+          }
+          expect(believed.size).toBe(ways.length);
+        },
+      ),
+      { numRuns: 100 },
     );
   });
 

@@ -9,6 +9,7 @@ import {
   boxOf,
   distance,
   heightOf,
+  isAlive,
   labelOf,
   median,
   observe,
@@ -163,8 +164,7 @@ export class Tracker {
 
   /** Out of sight for so long that one detection is no proof that it is back. */
   private isAway(t: Target, now: number, dt: number): boolean {
-    if (isParked(t.still, t.seenAt)) return false;
-    return t.state === 'lost' && now - t.seenAt > (tuning.awaySeconds + 2 * dt) * 1000;
+    return !isThing(t) && t.state === 'lost' && now - t.seenAt > (tuning.awaySeconds + 2 * dt) * 1000;
   }
 
   /** Weak detections keep what moves, or once was sure; else they would keep errors of the detector alive. */
@@ -216,9 +216,9 @@ export class Tracker {
     for (const t of this.targets) {
       if (t.still.moved) t.furniture = false;
       if (t.seenAt !== now || t.hits < 2) continue;
-      const stood = (now - t.still.since) / 1000;
-      if (t.still.moved ? stood >= tuning.furnitureSeconds : t.still.away === 0)
-        note(this.places, t, step, now);
+      const stands = (now - t.still.since) / 1000 >= tuning.furnitureSeconds;
+      // Somebody who came and sits is no statue; a car that came and stays is expected there from then on.
+      if (t.still.moved ? stands && isThing(t) : t.still.away === 0) note(this.places, t, step, now);
       if (!t.still.moved) t.furniture = isKnown(this.places, t);
     }
     this.places = this.places.filter((p) => stillRemembered(p, now));
@@ -251,10 +251,15 @@ export class Tracker {
     const away = (now - t.seenAt) / 1000;
     if (t.state === 'tentative') return away > tuning.tentativeSeconds;
     const { lostSeconds, parkedSeconds, aspect } = this.options;
-    if (isParked(t.still, t.seenAt)) return t.unseen > parkedSeconds;
+    if (isThing(t)) return t.unseen > parkedSeconds;
+    if (isParked(t.still, t.seenAt)) return t.unseen > Math.min(parkedSeconds, tuning.restSeconds);
     return away > (leaves(boxOf(t, aspect)) > tuning.leftMargin ? tuning.leftSeconds : lostSeconds);
   }
 }
+
+/** Stands and cannot walk off unseen: it never moved, or is nothing alive. */
+const isThing = (t: Target): boolean =>
+  isParked(t.still, t.seenAt) && (!t.still.moved || !isAlive(labelOf(t)));
 
 /** By how much a box reaches out of the picture at the left, the right or below; above 0 when it does. */
 const leaves = (b: Box): number => Math.max(-b.left, b.left + b.width - 1, b.top + b.height - 1);
