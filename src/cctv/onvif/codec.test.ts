@@ -13,10 +13,10 @@ import {
   profilesOf,
   requests,
   tokenDigest,
-} from './onvif.codec.ts';
-import { paceOf } from './pace.rules.ts';
+} from './soap.ts';
+import { paceOf, timesOf } from './pace.rules.ts';
 import { controlUrl, parseSdp, takeRtsp, writeRtsp, type Taken } from './rtsp.codec.ts';
-import { escaped, parseXml } from './xml.codec.ts';
+import { escaped, parseXml } from './xml.ts';
 
 describe('digest', () => {
   test('answers the example of RFC 2617 3.5', () => {
@@ -349,6 +349,19 @@ describe('the pace of a stream', () => {
         expect(keyframeSeconds).toBeCloseTo(gop / fps, 1);
       }),
     );
+  });
+
+  test('puts a packet without a time before the next, and takes arrival where none tells any', () => {
+    const sample = (cameAt: number, time?: number) => ({
+      cameAt,
+      key: true,
+      ...(time !== undefined && { time }),
+    });
+    expect(timesOf([sample(0), sample(0.1, 50), sample(0.3, 51), sample(0.4)])).toEqual({
+      times: [49, 50, 51],
+      keys: [49, 50, 51],
+    });
+    expect(timesOf([sample(0), sample(1), sample(2)]).times).toEqual([0, 1, 2]);
   });
 
   test('says for how long no second keyframe came', () => {

@@ -4,7 +4,7 @@ import { readDevice, sameHost, withoutLogin } from './device.ts';
 import { discoverCameras } from './discover.ts';
 import { RtspSim } from '../sim/rtsp.ts';
 import { createSocket } from 'node:dgram';
-import { probeMatchesOf, probeMessage } from './onvif.codec.ts';
+import { probeMatchesOf, probeMessage } from './soap.ts';
 
 const host = '127.0.1.10';
 // Cameras tell whole seconds: the middle of one is no second off.

@@ -15,8 +15,8 @@ import {
   type DeviceInformation,
   type Encoding,
   type Profile,
-} from './onvif.codec.ts';
-import type { Element } from './xml.codec.ts';
+} from './soap.ts';
+import type { Element } from './xml.ts';
 
 export interface DeviceOptions {
   /** Address of the device service: `http://192.0.2.20/onvif/device_service`. */

@@ -13,7 +13,7 @@ import {
 } from '#devices/lan/codec/ipv4.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { systemClock } from '#platform/clock.ts';
-import { probeMatchesOf, probeMessage } from './onvif.codec.ts';
+import { probeMatchesOf, probeMessage } from './soap.ts';
 import { sameHost } from './device.ts';
 
 export interface FoundCamera {

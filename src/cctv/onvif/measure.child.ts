@@ -10,7 +10,7 @@ import {
   type Stream,
 } from 'node-av';
 import type { Measured, MeasureOrder, MeasureReply } from './measure.model.ts';
-import { paceOf } from './pace.rules.ts';
+import { paceOf, timesOf, type Sample } from './pace.rules.ts';
 
 /** Looks at one stream for a few seconds, in a process of its own because native code may die of what it is sent. */
 
@@ -37,8 +37,8 @@ async function measure({ url, transport, forMs }: MeasureOrder): Promise<Measure
   const stream = demuxer.video();
   if (stream === undefined) throw new Error('there is no video in it');
   const decoder = await Decoder.create(stream, { threadCount: 1 });
-  const times: number[] = [];
-  const keys: number[] = [];
+  const samples: Sample[] = [];
+  let keys = 0;
   let size = { width: stream.codecpar.width, height: stream.codecpar.height };
   let seen = false;
   const startedAt = performance.now();
@@ -46,22 +46,24 @@ async function measure({ url, transport, forMs }: MeasureOrder): Promise<Measure
   for await (const packet of demuxer.packets(stream.index)) {
     if (packet === null) break;
     const elapsed = performance.now() - startedAt;
-    const time = secondsOf(packet.pts, stream) ?? elapsed / 1000;
-    times.push(time);
-    if (packet.isKeyframe) keys.push(time);
-    if (!seen && keys.length > 0)
+    const time = secondsOf(packet.pts, stream);
+    const key = packet.isKeyframe;
+    samples.push({ key, cameAt: elapsed / 1000, ...(time !== undefined && { time }) });
+    if (key) keys += 1;
+    if (!seen && keys > 0)
       for (const frame of decoder.decodeAllSync(packet)) {
         size = { width: frame.width, height: frame.height };
         seen = true;
         frame.free();
       }
     packet.free();
-    const enough = seen && keys.length >= enoughKeys && elapsed >= leastMs;
+    const enough = seen && keys >= enoughKeys && elapsed >= leastMs;
     if (enough || elapsed >= forMs) break;
   }
   clearTimeout(stop);
-  if (!seen) throw new Error(times.length === 0 ? 'no packet came' : 'no picture could be decoded');
-  return { codec: codecs.get(stream.codecpar.codecId) ?? 'other', ...size, ...paceOf(times, keys) };
+  if (!seen) throw new Error(samples.length === 0 ? 'no packet came' : 'no picture could be decoded');
+  const { times, keys: keyTimes } = timesOf(samples);
+  return { codec: codecs.get(stream.codecpar.codecId) ?? 'other', ...size, ...paceOf(times, keyTimes) };
 }
 
 // AV_NOPTS_VALUE: the packet tells no time.

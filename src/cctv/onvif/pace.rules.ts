@@ -24,6 +24,32 @@ export function paceOf(
   };
 }
 
+/** One packet: when it is to be shown, where it says so, when it came, and whether it is a keyframe. Seconds. */
+export interface Sample {
+  readonly time?: number;
+  readonly cameAt: number;
+  readonly key: boolean;
+}
+
+/**
+ * Times of one clock for all packets: of presentation, where a missing one (that of the first packet often is) lies a
+ * step before the next; or of arrival where packets tell none.
+ */
+export function timesOf(samples: readonly Sample[]): { readonly times: number[]; readonly keys: number[] } {
+  const told = samples.flatMap(({ time }) => time ?? []);
+  const steps = stepsOf(told);
+  const step = steps[Math.floor(steps.length / 2)];
+  const times = samples.map(({ time, cameAt }, index) => {
+    if (step === undefined) return cameAt;
+    const next = samples[index + 1]?.time;
+    return time ?? (next === undefined ? undefined : next - step);
+  });
+  return {
+    times: times.flatMap((time) => time ?? []),
+    keys: samples.flatMap(({ key }, index) => (key ? (times[index] ?? []) : [])),
+  };
+}
+
 /** Distances between neighbours, the shortest first. */
 function stepsOf(times: readonly number[]): number[] {
   const sorted = times.toSorted((a, b) => a - b);

@@ -1,5 +1,5 @@
 import type { Role } from '../model.ts';
-import type { DeviceInformation } from './onvif.codec.ts';
+import type { DeviceInformation } from './soap.ts';
 
 /** One stream of a camera, as measured. */
 export interface ProbedStream {

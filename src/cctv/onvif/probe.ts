@@ -6,7 +6,7 @@ import type { Cause } from '../model.ts';
 import { readDevice, sameHost, withoutLogin, type OnvifDevice } from './device.ts';
 import { loginOf, type Credentials } from './digest.ts';
 import { measureStream } from './measure.ts';
-import { probeMatchesOf, probeMessage, type DeviceInformation } from './onvif.codec.ts';
+import { probeMatchesOf, probeMessage, type DeviceInformation } from './soap.ts';
 import type { Probe, ProbedStream } from './probe.model.ts';
 import { knownPaths, rolesOf, warningsOf } from './probe.rules.ts';
 import { describeRtsp } from './rtsp-client.ts';

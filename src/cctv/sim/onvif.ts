@@ -2,8 +2,8 @@ import { createSocket, type Socket as Datagram } from 'node:dgram';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { randomBytes } from 'node:crypto';
-import { probeIdOf, tokenDigest } from '../onvif/onvif.codec.ts';
-import { at, escaped, parseXml, type Element } from '../onvif/xml.codec.ts';
+import { probeIdOf, tokenDigest } from '../onvif/soap.ts';
+import { at, escaped, parseXml, type Element } from '../onvif/xml.ts';
 
 export interface SimProfile {
   readonly token: string;

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { measureStream } from '../onvif/measure.ts';
 import { describeRtsp } from '../onvif/rtsp-client.ts';
 import type { Clip } from './clip.ts';
 import { drawnClip, liveMedia, movingSquare } from './media.ts';
@@ -121,6 +122,51 @@ describe('a simulated camera', () => {
     expect(await describeRtsp(url)).toMatchObject({ ok: false, cause: 'RTSP_CONNECT' });
     await sim.listen({ port });
     expect(await describeRtsp(url)).toMatchObject({ ok: true });
+  });
+});
+
+describe('a fault', () => {
+  const play = () => describeRtsp(sim.url('/main'), { play: true, timeoutMs: 1000 });
+
+  test('holds from when it is set until it is healed', async () => {
+    expect(await play()).toMatchObject({ ok: true });
+    sim.fault('/main', { halfOpen: true });
+    expect(await play()).toMatchObject({ ok: false, cause: 'RTSP_STALLED' });
+    sim.heal('/main');
+    expect(await play()).toMatchObject({ ok: true });
+  });
+
+  test('of one path leaves the others alone', async () => {
+    sim.add('/other', small);
+    sim.fault('/main', { refuse: true });
+    expect(await play()).toMatchObject({ ok: false });
+    expect(await describeRtsp(sim.url('/other'), { play: true })).toMatchObject({ ok: true });
+  });
+
+  test.each(['fin', 'rst'] as const)('ends what plays by %s', async (how) => {
+    const seen = probe(sim.url('/main'), 60);
+    await expect.poll(() => sim.counts('/main').pictures, { timeout: 10_000 }).toBeGreaterThan(12);
+    sim.cut('/main', how);
+    expect((await seen).frames).toBeGreaterThan(0);
+    await expect.poll(() => sim.counts('/main').connections).toBe(0);
+  });
+
+  test('of lost packets, flipped bits and timestamps of the past still lets pictures through', async () => {
+    sim.fault('/main', { loss: 0.02, corrupt: 0.02, lateMs: 500 });
+    expect((await probe(sim.url('/main'), 2)).frames).toBeGreaterThan(5);
+  });
+
+  test('of missing keyframes leaves nothing to decode', async () => {
+    const order = { url: sim.url('/main'), transport: 'tcp', forMs: 1500 } as const;
+    expect(await measureStream(order)).toMatchObject({ ok: true, measured: { keyframeSeconds: 1 } });
+    sim.fault('/main', { noKeyframes: true });
+    expect(await measureStream(order)).toEqual({ ok: false, detail: 'no picture could be decoded' });
+  });
+
+  test('of random bytes in place of pictures is garbage to a client', async () => {
+    sim.fault('/main', { garbage: true });
+    const found = await describeRtsp(sim.url('/main'), { play: true, timeoutMs: 2000 });
+    expect(found).toMatchObject({ ok: false });
   });
 });
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Credentials } from './digest.ts';
-import { all, at, escaped, numberAt, parseXml, textAt, type Element } from './xml.codec.ts';
+import { all, at, escaped, numberAt, parseXml, textAt, type Element } from './xml.ts';
 
 /** SOAP messages of ONVIF: device and media service (ONVIF Core and Media, version 1), and WS-Discovery. */
 
