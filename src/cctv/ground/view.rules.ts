@@ -1,6 +1,5 @@
-import { foot } from '../box.rules.ts';
 import type { Box, Ground, Point, Polygon, ToReference } from '../model.ts';
-import { inside } from '../box.rules.ts';
+import { foot, inside } from '../box.rules.ts';
 import { sum, worstSigma, type Covariance } from './linear.rules.ts';
 import {
   below,
