@@ -32,6 +32,10 @@ export interface DemoOptions {
   readonly electricity: boolean;
   /** Panels on the roof. */
   readonly solar: boolean;
+  /** Two simulated cameras; they need real time. */
+  readonly cameras: boolean;
+  /** A video file that the second camera plays. */
+  readonly video?: string | undefined;
   /** Kept after the end when given; otherwise the usual one of this user, removed at the end. */
   readonly dataDir: string | undefined;
   readonly env: Env;
@@ -55,7 +59,7 @@ export interface AboutDemo {
 export function demoCommand(program: Command, about: AboutDemo): void {
   const demo = program
     .command('demo')
-    .description('start the demo house: simulated people, phones, plugs, meters and Home Assistant')
+    .description('start the demo house: simulated people, phones, plugs, meters, cameras and Home Assistant')
     .option('--people <count>', 'how many people live there', number(1, 40), 6)
     .option('--speed <factor>', 'how many times as fast as real time', number(0.1, 300), 1)
     .option('--port <port>', 'port of the status page', number(0, 65_535), 8_000)
@@ -67,7 +71,9 @@ export function demoCommand(program: Command, about: AboutDemo): void {
     .option('--graphite <host:port>', 'a Carbon that receives the metrics')
     .option('--seed <text>', 'the same seed gives the same days', 'lares')
     .option('--solar', 'with panels on the roof, which feed in at noon', false)
-    .option('--no-electricity', 'people and phones only')
+    .option('--no-electricity', 'without plugs, meters and appliances')
+    .option('--no-cameras', 'without cameras')
+    .option('--video <file>', 'a video file that the second camera plays')
     .action((options: Omit<DemoOptions, 'dataDir' | 'version' | 'env'>) =>
       runDemo({ ...options, dataDir: about.options().data, version: about.version, env: about.env }),
     );
@@ -110,6 +116,9 @@ interface Life {
 
 async function live(options: DemoOptions, place: DemoPlace, { clock, log, signal }: Life): Promise<void> {
   const { people, speed, seed = 'lares', electricity, solar } = options;
+  // What cameras see cannot be hurried.
+  const real = clock === systemClock;
+  if (options.cameras && !real) log.info('no cameras: they see by real time only');
   // Loaded only here: a real home does not carry the simulators in its memory.
   const { openDemoHouse } = await import('#demo/house.ts');
   const demo = await openDemoHouse({
@@ -119,6 +128,7 @@ async function live(options: DemoOptions, place: DemoPlace, { clock, log, signal
     speed,
     electricity,
     solar,
+    cameras: options.cameras && real ? { video: options.video, folder: place.dir } : undefined,
     log: log.child('demo'),
     signal,
   });
@@ -132,6 +142,7 @@ async function live(options: DemoOptions, place: DemoPlace, { clock, log, signal
     const house = await startHouse({
       config,
       dataDir: place.dir,
+      folder: place.dir,
       version: options.version,
       clock,
       log,

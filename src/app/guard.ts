@@ -37,6 +37,7 @@ export interface GuardParts {
 const handKey = 'guard.mode';
 // The line of an alert names how telling it went; by then most has been told.
 const resultsAfterMs = 10_000;
+const settlingMs = 60_000;
 
 /** The guard of one house, wired: rules, the queue of what is to be told, the mode of the house. */
 export class HouseGuard {
@@ -47,11 +48,13 @@ export class HouseGuard {
   #config: HouseConfig;
   #hand: HandMode | undefined;
   #situation: Situation | undefined;
+  readonly #startedAt: number;
 
   constructor(config: HouseConfig, parts: GuardParts) {
     const { clock, log, book, health, store, cameraName, dataDir, timeZone, publisher } = parts;
     this.#config = config;
     this.#parts = parts;
+    this.#startedAt = clock.now();
     this.#io = {
       clock,
       log: log.child('alerts.channels'),
@@ -124,7 +127,10 @@ export class HouseGuard {
     this.#situation = situationOf(this.#config.guard, {
       at,
       timeZone,
-      people: presence().people,
+      // Whom the first scan after a start finds did not arrive then.
+      people: presence().people.map((p) =>
+        p.since !== undefined && p.since < this.#startedAt + settlingMs ? { ...p, since: undefined } : p,
+      ),
       phones: strangers(),
       hand: this.#hand,
     });

@@ -37,7 +37,7 @@ export async function runService(run: RunOptions): Promise<void> {
     process.stderr.write(
       'There is no lares.yaml, so this is the demo house. For your own home: lares init\n',
     );
-    const usual = { people: 6, speed: 1, electricity: true, solar: false };
+    const usual = { people: 6, speed: 1, electricity: true, solar: false, cameras: true };
     return runDemo({ ...usual, version: run.version, dataDir: undefined, env: run.env });
   }
   const loaded = loadHouse(file, run.env);

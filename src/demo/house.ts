@@ -3,6 +3,7 @@ import type { OpenScanner } from '#devices/lan/choose.ts';
 import { seeded } from '#devices/lan/phone-model.ts';
 import { HomeAssistantSim } from '#platform/homeassistant/sim.ts';
 import { appliances } from './appliances.ts';
+import { openCameras, type CamerasOptions } from './cameras.ts';
 import { inject, type Faulty } from './faults.ts';
 import { openFleet, type Fleet } from './fleet/fleet.ts';
 import type { StartBroker } from './fleet/pushed.ts';
@@ -20,6 +21,8 @@ export interface DemoHouseOptions {
   readonly electricity: boolean;
   /** Panels on the roof. */
   readonly solar: boolean;
+  /** Undefined: no cameras. They see by real time only. */
+  readonly cameras?: Pick<CamerasOptions, 'video' | 'folder'> | undefined;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -65,7 +68,13 @@ export async function openDemoHouse(options: DemoHouseOptions): Promise<DemoHous
     fleet?.homeAssistant.house ?? (await new HomeAssistantSim({ token, now: () => clock.now() }).listen());
   const telling = tellPositions(names, calendar, homeAssistant, clock, signal);
   log.debug(`simulated Home Assistant at ${homeAssistant.url}`);
-  const faulty = fleet?.faulty ?? [];
+  const cameras = await openCamerasOf(options).catch(async (error: unknown) => {
+    ending.abort();
+    await telling;
+    await closeAll(fleet, homeAssistant);
+    throw error;
+  });
+  const faulty = [...(fleet?.faulty ?? []), ...(cameras?.faulty ?? [])];
   return {
     settings: {
       home: { name: 'Demo house' },
@@ -79,6 +88,7 @@ export async function openDemoHouse(options: DemoHouseOptions): Promise<DemoHous
         })),
       },
       ...fleet?.settings,
+      ...cameras?.settings,
     },
     openScanner: demoScanner(demoNetwork, names, calendar, clock),
     startBroker: fleet?.startBroker,
@@ -93,10 +103,14 @@ export async function openDemoHouse(options: DemoHouseOptions): Promise<DemoHous
     close: async () => {
       ending.abort();
       await telling;
+      await cameras?.close();
       await closeAll(fleet, homeAssistant);
     },
   };
 }
+
+const openCamerasOf = async ({ cameras, clock }: DemoHouseOptions) =>
+  cameras === undefined ? undefined : openCameras({ ...cameras, now: clock.now() });
 
 async function closeAll(fleet: Fleet | undefined, homeAssistant: HomeAssistantSim): Promise<void> {
   if (fleet === undefined) await homeAssistant.close();
