@@ -6,7 +6,7 @@ import { causeOf, Source } from './source.ts';
 /** Asks a camera what it has at an address, to learn why it does not play. `describeRtsp` is one. */
 export type Describe = (
   url: string,
-  options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  options: { readonly timeoutMs: number; readonly play?: boolean; readonly signal?: AbortSignal },
 ) => Promise<{ readonly ok: true } | { readonly ok: false; readonly cause: Cause; readonly detail: string }>;
 
 export interface Failure {
@@ -75,7 +75,7 @@ export async function attempt(
   };
 
   signal.addEventListener('abort', stop, { once: true });
-  const watches = [limit(), asks ? probe() : undefined];
+  const watches = asks ? [limit(), probe()] : [limit()];
   const opened = await Source.open(url, transport, (how) => {
     interrupt = how;
   });
@@ -111,4 +111,16 @@ async function nameIt(
     cause: 'RTSP_SESSION',
     detail: `the camera describes the stream but does not play it (${code}); it may serve too many viewers`,
   };
+}
+
+/** Why a camera that agreed to play sent nothing that can be read: asks it once more and looks at what comes. */
+export async function nameSilence(
+  failure: Failure,
+  url: string,
+  describe: Describe,
+  signal: AbortSignal,
+): Promise<Failure> {
+  if (!/^rtsps?:/i.test(url)) return failure;
+  const answer = await describe(url, { timeoutMs: probeEveryMs, play: true, signal });
+  return answer.ok ? failure : { cause: answer.cause, detail: answer.detail };
 }

@@ -22,7 +22,7 @@ export interface CameraParts {
   /** Writes video to files; undefined when nothing is recorded. */
   readonly recorder: (Tap & { event(id: string, open: boolean, at: number): void }) | undefined;
   /** Remuxes for browsers. */
-  readonly live: (Tap & { watch(on: boolean): void }) | undefined;
+  readonly live: Tap & { watch(on: boolean): void };
 }
 
 interface Running {
@@ -73,7 +73,7 @@ export class Camera {
 
   watch(on: boolean): void {
     this.#watched = on;
-    this.#parts.live?.watch(on);
+    this.#parts.live.watch(on);
     this.#arrange();
   }
 

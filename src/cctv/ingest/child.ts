@@ -4,6 +4,8 @@ import { Log } from 'node-av/lib';
 import { reason } from '#kernel/errors.ts';
 import { systemClock } from '#platform/clock.ts';
 import { DetectorClient } from '../detect/client.ts';
+import { makeRecorder, type Recorder } from '../keep/recorder.ts';
+import { makeLive } from '../live/remux.ts';
 import { describeRtsp } from '../onvif/rtsp-client.ts';
 import { Camera } from './camera.ts';
 import type { CameraPlan, Order, Signal } from './messages.ts';
@@ -29,6 +31,7 @@ const die = () => process.exit(0);
 interface Entry {
   readonly camera: Camera;
   readonly link: DetectorClient | undefined;
+  readonly recorder: Recorder | undefined;
   /** All that it was made from: another text means another camera. */
   readonly key: string;
 }
@@ -63,14 +66,18 @@ class Child {
     // Many cameras serve one or two viewers: an old connection ends before the new one begins.
     await Promise.all(leaving.map(([, entry]) => stopped(entry)));
     for (const plan of cameras)
-      if (!this.#cameras.has(plan.id)) this.#begin(plan, wanted.get(plan.id)!, detector);
+      if (!this.#cameras.has(plan.id)) this.#begin(plan, wanted.get(plan.id)!, detector, timeZone);
   }
 
-  #begin(plan: CameraPlan, key: string, detector: string | undefined): void {
+  #begin(plan: CameraPlan, key: string, detector: string | undefined, timeZone: string): void {
     const link =
       detector === undefined || !plan.detect
         ? undefined
         : new DetectorClient({ path: detector, camera: plan.id });
+    const recorder =
+      plan.record.mode === 'off'
+        ? undefined
+        : makeRecorder({ plan: plan.record, camera: plan.id, timeZone, send, clock: systemClock });
     const camera = new Camera(plan, {
       clock: systemClock,
       random: Math.random,
@@ -78,10 +85,10 @@ class Child {
       describe: describeRtsp,
       hardware: () => this.#hardwareFor(plan),
       link,
-      recorder: undefined,
-      live: undefined,
+      recorder,
+      live: makeLive({ camera: plan.id, send }),
     });
-    this.#cameras.set(plan.id, { camera, link, key });
+    this.#cameras.set(plan.id, { camera, link, recorder, key });
     camera.start();
   }
 
@@ -106,8 +113,14 @@ class Child {
 }
 
 /** Resolves when a camera has ended, or when it takes too long to. */
-async function stopped({ camera, link }: Entry): Promise<void> {
-  await Promise.race([camera.stop(), systemClock.sleep(stopMs)]);
+async function stopped({ camera, link, recorder }: Entry): Promise<void> {
+  const over = new AbortController();
+  const end = async () => {
+    await camera.stop();
+    await recorder?.end();
+  };
+  await Promise.race([end(), systemClock.sleep(stopMs, over.signal)]);
+  over.abort();
   link?.close();
 }
 
@@ -121,6 +134,7 @@ function openHardware(name: string): HardwareContext | undefined {
 }
 
 process.title = 'lares-cameras';
+if (!process.connected) process.exit(64);
 // libav prints addresses with their passwords.
 Log.setLevel(AV_LOG_QUIET);
 

@@ -3,7 +3,7 @@ import { AV_CODEC_ID_MJPEG, AV_CODEC_ID_NONE } from 'node-av/constants';
 import type { Frame, Packet } from 'node-av/lib';
 import type { Clock } from '#kernel/driver.ts';
 import type { StreamInfo } from '../model.ts';
-import { attempt, type Describe, type Failure } from './attempt.ts';
+import { attempt, nameSilence, type Describe, type Failure } from './attempt.ts';
 import { FrameDecoder } from './decode.ts';
 import type { Status } from './outage.rules.ts';
 import { parameterSets } from './parameters.rules.ts';
@@ -63,11 +63,16 @@ export class Connection {
       const failure = tried instanceof Source ? await this.#serve(tried, signal) : tried;
       if (signal.aborted) return;
       if (failure === undefined) continue;
+      const silent = tried instanceof Source && failure.cause === 'RTSP_SILENT';
+      const named = silent
+        ? await nameSilence(failure, this.#options.url, this.#options.describe, signal)
+        : failure;
+      if (signal.aborted) return;
       if (this.#live) tries = 0;
-      this.#hooks.status({ state: 'down', cause: failure.cause, detail: failure.detail });
-      hurry = failure.again !== true;
-      if (failure.again === true) continue;
-      await clock.sleep(retryDelay(failure.cause, tries, random), signal);
+      this.#hooks.status({ state: 'down', cause: named.cause, detail: named.detail });
+      hurry = named.again !== true;
+      if (named.again === true) continue;
+      await clock.sleep(retryDelay(named.cause, tries, random), signal);
       tries += 1;
     }
   }
@@ -88,7 +93,8 @@ export class Connection {
       if (trouble === undefined) return;
       this.#live = false;
       const { cause, detail } = trouble;
-      this.#hooks.status({ state: 'down', cause, detail });
+      // What a camera that says nothing is up to, is asked before it is told.
+      if (cause !== 'RTSP_SILENT') this.#hooks.status({ state: 'down', cause, detail });
       if (trouble.hopeless) end({ cause, detail });
     }, watchMs);
     signal.addEventListener('abort', stop, { once: true });
@@ -102,6 +108,8 @@ export class Connection {
           return failure ?? endOf(packet);
         }
         if (signal.aborted) return undefined;
+        // libav gives out what it still held when it is interrupted.
+        if (failure !== undefined) return failure;
         const wasLive = this.#live;
         const refused = this.#take(packet, source, reception);
         lived ||= this.#live;

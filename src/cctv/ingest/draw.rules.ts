@@ -32,7 +32,7 @@ export function drawBox(picture: Planes, box: Box, label: string): void {
 
 function drawText(picture: Planes, left: number, bottom: number, text: string): void {
   const size = Math.max(1, Math.round(picture.height / 240));
-  const signs = [...text].slice(0, 40);
+  const signs = text.slice(0, 40).split('');
   const wide = (signs.length * (glyphWidth + 1) + 1) * size;
   const high = (glyphHeight + 2) * size;
   const x = Math.min(Math.max(0, left), Math.max(0, picture.width - wide));

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,3 +58,154 @@ test('follows what moves in the picture of a camera and sends its best picture',
   await until('a picture', () => heard.of('picture').length > 0);
   expect(heard.states('yard')).toEqual(['connecting', 'live']);
 });
+
+test('finds a stalled camera, tells it once, and is back when it sends again', async () => {
+  fleet.configure([planFor('yard', sim.url('/yard'))], settings());
+  await until('pictures', () => heard.states('yard').at(-1) === 'live');
+  sim.fault('/yard', { halfOpen: true });
+  await until('the stall', () => heard.states('yard').at(-1)?.startsWith('down') === true);
+  // Long enough for several tries against a camera that answers but sends nothing.
+  await sleep(6000);
+  sim.heal('/yard');
+  await until('its return', () => heard.states('yard').at(-1) === 'live');
+  const states = heard.states('yard');
+
+  expect(states.slice(0, 3)).toEqual(['connecting', 'live', 'down RTSP_STALLED lost']);
+  expect(states.filter((s) => s.endsWith('lost'))).toHaveLength(1);
+  expect(states.at(-1)).toBe('live');
+  expect(heard.of('state').some((s) => JSON.stringify(s).includes('127.0.0.1'))).toBe(false);
+}, 40_000);
+
+test.each([
+  ['fin', 'RTSP_ENDED'],
+  ['rst', 'RTSP_ENDED'],
+] as const)('comes back by itself after the connection ended with %s', async (how, cause) => {
+  fleet.configure([planFor('yard', sim.url('/yard'))], settings());
+  await until('pictures', () => heard.states('yard').at(-1) === 'live');
+  sim.cut('/yard', how);
+  await until('its return', () => heard.states('yard').length === 4);
+  expect(heard.states('yard')).toEqual(['connecting', 'live', `down ${cause} lost`, 'live']);
+});
+
+test.each([
+  ['a wrong password', { status: {} }, '/locked', 'RTSP_AUTH'],
+  ['a wrong path', { status: {} }, '/nothing', 'RTSP_NOT_FOUND'],
+  ['a session that the camera does not know', { status: { SETUP: 454 } }, '/yard', 'RTSP_SESSION'],
+  ['a camera that accepts and says nothing', { hang: true }, '/yard', 'RTSP_SILENT'],
+  ['a camera that answers with noise', { babble: true }, '/yard', 'RTSP_GARBAGE'],
+  ['a stream of noise', { garbage: true }, '/yard', 'RTSP_GARBAGE'],
+  ['a stream without keyframes', { noKeyframes: true }, '/yard', 'NO_KEYFRAME'],
+] as const)('names %s', async (_, faults, path, cause) => {
+  sim.add('/locked', clip, { username: 'alex', password: 'right' });
+  sim.fault('/yard', faults);
+  const url =
+    path === '/nothing' ? sim.url('/yard').replace('/yard', path) : sim.url(path).replace('right', 'wrong');
+  fleet.configure([planFor('yard', url)], settings());
+  await until(cause, () => heard.states('yard').at(-1)?.startsWith('down') === true);
+  expect(heard.states('yard')).toEqual(['connecting', `down ${cause} lost`]);
+  const { detail } = heard.of('state').at(-1)!;
+  expect(detail).not.toContain('wrong');
+});
+
+test('names a codec that it cannot decode', async () => {
+  sim.add('/odd', clip, { announce: 'X-NOBODY' });
+  fleet.configure([planFor('yard', sim.url('/odd'))], settings());
+  await until('the cause', () => heard.states('yard').length === 2);
+  expect(heard.states('yard')).toEqual(['connecting', 'down CODEC_UNSUPPORTED lost']);
+});
+
+test('is back within a second after the process that reads it was killed, and says that it died', async () => {
+  fleet.configure([planFor('yard', sim.url('/yard'))], settings());
+  await until('pictures', () => heard.states('yard').at(-1) === 'live');
+  const [pid] = fleet.pids();
+  process.kill(pid!, 'SIGKILL');
+  await until('its return', () => heard.states('yard').at(-1) === 'live' && heard.states('yard').length > 2);
+  expect(heard.states('yard')).toEqual([
+    'connecting',
+    'live',
+    'down DECODER_DIED lost',
+    'connecting',
+    'live',
+  ]);
+  expect(fleet.pids()).not.toContain(pid);
+});
+
+test('kills a process that hangs', async () => {
+  fleet.configure([planFor('yard', sim.url('/yard'))], settings());
+  await until('pictures', () => heard.states('yard').at(-1) === 'live');
+  process.kill(fleet.pids()[0]!, 'SIGSTOP');
+  await until('the end of the old one', () => heard.states('yard').includes('down DECODER_DIED lost'));
+  await until('its return', () => heard.states('yard').at(-1) === 'live');
+});
+
+test('opens one connection for equal addresses, and none for a camera that has nothing to do', async () => {
+  sim.add('/idle', clip);
+  const url = sim.url('/yard');
+  fleet.configure(
+    [
+      planFor('yard', url, { urls: { detect: url, record: url, live: url } }),
+      planFor('idle', sim.url('/idle'), { detect: false }),
+    ],
+    settings(),
+  );
+  fleet.order({ kind: 'watch', camera: 'yard', on: true });
+  await until('pictures', () => heard.of('picture').length > 0);
+  expect(sim.counts('/yard').mostConnections).toBe(1);
+  expect(sim.counts('/idle').connected).toBe(0);
+});
+
+test('answers with a picture also for a camera that is not decoded, and leaves it alone afterwards', async () => {
+  fleet.configure([planFor('yard', sim.url('/yard'), { detect: false })], settings());
+  expect(fleet.pids()).toEqual([]);
+  fleet.order({ kind: 'picture', camera: 'yard', request: 7, width: 320 });
+  await until('the picture', () => heard.of('picture').length > 0);
+  const [picture] = heard.of('picture');
+  expect(picture).toMatchObject({ camera: 'yard', request: 7 });
+  expect([...picture!.clean.subarray(0, 2)]).toEqual([0xff, 0xd8]);
+  await until('the end of the connection', () => sim.counts('/yard').connections === 0);
+});
+
+test('connects anew only to cameras whose plan changed, and ends a process without cameras', async () => {
+  sim.add('/door', clip);
+  const [yard, door] = [planFor('yard', sim.url('/yard')), planFor('door', sim.url('/door'))];
+  fleet.configure([yard, door], settings());
+  const live = (id: string, times: number) => heard.states(id).filter((s) => s === 'live').length === times;
+  await until('both', () => live('yard', 1) && live('door', 1));
+  fleet.configure([yard, { ...door, threshold: 0.7 }], settings());
+  await until('the door again', () => live('door', 2));
+  expect(sim.counts('/yard').connected).toBe(1);
+  expect(sim.counts('/door').connected).toBe(2);
+  expect(fleet.pids()).toHaveLength(1);
+  const [pid] = fleet.pids();
+  fleet.configure([], settings());
+  await until('the end of the process', () => !isAlive(pid!));
+  expect(fleet.pids()).toEqual([]);
+});
+
+test('goes on through a change of size, without loss', async () => {
+  const draw = movingSquare(320, 240);
+  const small = drawnClip({ codec: 'h264', width: 320, height: 240, fps: 10, seconds: 2, draw });
+  fleet.configure([planFor('yard', sim.url('/yard'))], settings());
+  await until('tracks', () => heard.of('tracks').some((t) => t.width === 640));
+  sim.replace('/yard', small);
+  await until('tracks', () => heard.of('tracks').some((t) => t.width === 320 && t.tracks.length > 0));
+  expect(heard.states('yard')).toEqual(['connecting', 'live']);
+  expect(heard.of('stream').at(-1)!.info).toMatchObject({ codec: 'h264', width: 320, height: 240 });
+});
+
+test.each(['tcp', 'udp'] as const)('reads H.265 over %s', async (transport) => {
+  const draw = movingSquare(320, 240);
+  sim.add('/hevc', drawnClip({ codec: 'h265', width: 320, height: 240, fps: 10, seconds: 2, draw }));
+  fleet.configure([planFor('yard', sim.url('/hevc'), { transport })], settings());
+  await until('tracks', () => heard.of('tracks').some((t) => t.tracks.length > 0));
+  expect(heard.of('stream')[0]!.info).toMatchObject({ codec: 'hevc', width: 320, height: 240 });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

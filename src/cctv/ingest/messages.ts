@@ -26,7 +26,8 @@ export interface CameraPlan {
   /** Every (frameSkip + 1)th decoded frame is a candidate. */
   readonly frameSkip: number;
   readonly detect: boolean;
-  readonly hardware: 'auto' | 'off' | string;
+  /** `auto`, `off`, or what libav calls a device: `vaapi`. */
+  readonly hardware: string;
   /** Where motion does not count, and where objects do not. */
   readonly motionMasks: readonly Polygon[];
   readonly objectMasks: readonly Polygon[];

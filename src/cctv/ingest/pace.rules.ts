@@ -20,10 +20,11 @@ export class Pace {
     }
     this.#skipped = 0;
     const step = 1000 / fps;
-    // A burst asks for the next frame sooner than the slower beat had planned; a clock set back must not stop the pace.
-    this.#due = Math.min(this.#due, at + step);
     // Arrival jitters by more than a frame on Wi-Fi: a third of a beat early is on time.
-    if (at < this.#due - step / 3) return false;
+    const early = step / 3;
+    // A burst asks for the next frame sooner than the slower beat had planned; a clock set back must not stop the pace.
+    this.#due = Math.min(this.#due, at + step + early);
+    if (at < this.#due - early) return false;
     this.#due = at - this.#due > step ? at + step : this.#due + step;
     return true;
   }
