@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { loadConfig, type Loaded, type LoadOptions } from '#config/load.ts';
+import { loadConfig, type Finding, type Loaded, type LoadOptions } from '#config/load.ts';
 import type { Edit } from '#config/edit.ts';
 import { Secrets } from '#config/secrets.ts';
 import { editConfig } from '#config/write.ts';
@@ -11,6 +11,8 @@ import type { ActingHouse } from '#platform/command.ts';
 import { Logger } from '#platform/log.ts';
 import { readToken } from '#platform/token.ts';
 import { openStore } from '#store/index.ts';
+import { calibrationFolder } from './calibrations.ts';
+import { crossCheck } from './cross-check.ts';
 import { houseMigrations } from './migrations.ts';
 import { envBindings, houseConfig, systemEnvFile, type HouseConfig } from './config.ts';
 
@@ -65,10 +67,24 @@ export function envFilesOf(file: string, env: Env): string[] {
   return [env['LARES_ENV_FILE'], ...places].filter((f) => f !== undefined);
 }
 
-/** Reads and checks the settings, with everything that may fill them in. */
-export function loadHouse(file: string, env: Env): Loaded<HouseConfig> {
+/**
+ * Reads and checks the settings, with everything that may fill them in. `calibrations` is the folder of the calibrations
+ * that rules are held against; beside the settings unless given.
+ */
+export function loadHouse(file: string, env: Env, calibrations?: string): Loaded<HouseConfig> {
+  return loadConfig(houseConfig, loadOptions(file, env), checkBeside(file, calibrations));
+}
+
+/** The settings without a look at what they name elsewhere, for the command that makes what is missing there. */
+export function loadAlone(file: string, env: Env): Loaded<HouseConfig> {
   return loadConfig(houseConfig, loadOptions(file, env));
 }
+
+/** The check of settings as a whole, for the file that they stand in. */
+export const checkBeside =
+  (file: string, calibrations = calibrationFolder(path.dirname(path.resolve(file)))) =>
+  (config: HouseConfig): readonly Finding[] =>
+    crossCheck(config, calibrations);
 
 function loadOptions(file: string, env: Env): LoadOptions {
   return { file, env, bindings: envBindings, envFiles: envFilesOf(file, env) };
@@ -137,8 +153,12 @@ export function cliHouse(
   };
   const edit = (edits: readonly Edit[]): void => {
     const file = configFile();
-    if (file === undefined) throw new LaresError('CONFIG_UNREADABLE', 'there is no lares.yaml to write to');
-    editConfig(houseConfig, loadOptions(file, env), edits);
+    if (file === undefined)
+      throw new LaresError(
+        'CONFIG_UNREADABLE',
+        'there is no lares.yaml to write to; write one with: lares init',
+      );
+    editConfig(houseConfig, loadOptions(file, env), edits, checkBeside(file));
   };
   const house: EditingHouse = {
     config,

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { LaresError } from '#kernel/errors.ts';
 import { configCommands } from '#config/cli.ts';
 import { demoCommand } from './demo.ts';
-import { cliHouse, envFilesOf, findConfig, type GlobalOptions } from './context.ts';
-import { envBindings, houseConfig } from './config.ts';
+import { checkBeside, cliHouse, envFilesOf, findConfig, type GlobalOptions } from './context.ts';
+import { envBindings, houseConfig, type HouseConfig } from './config.ts';
 import { electricityProgram } from './electricity-cli.ts';
 import { drivers } from '#electricity/drivers/index.ts';
 import { electricityConfig } from '#electricity/config.ts';
@@ -76,6 +76,7 @@ export const buildProgram: BuildProgram = (env, signal) => {
   configCommands(program, {
     schema: houseConfig,
     bindings: envBindings,
+    check: (config, file) => checkBeside(file)(config as HouseConfig),
     env,
     envFiles: envFilesOf(findConfig(options(), env) ?? 'lares.yaml', env),
     file: () => findConfig(options(), env) ?? 'lares.yaml',

@@ -17,7 +17,7 @@ import {
   type InitAnswers,
 } from './init.ts';
 import { renderLaresYaml } from './lares-yaml.ts';
-import { ConfigError, loadConfig, type EnvBindings, type Loaded } from './load.ts';
+import { ConfigError, loadConfig, type EnvBindings, type Finding, type Loaded } from './load.ts';
 import { checkPeopleConfig, isPeopleConfig } from './original.ts';
 import { importPeopleConfig } from './people.ts';
 import { maskConfig } from './redact.ts';
@@ -30,6 +30,8 @@ import { writeAtomically } from './write.ts';
 export interface ConfigCliDeps {
   readonly schema: z.ZodType;
   readonly bindings: EnvBindings;
+  /** What is wrong between the settings of a file, once each is right by itself; for `check`. */
+  readonly check?: (config: unknown, file: string) => readonly Finding[];
   readonly env: Env;
   /** Env files that the service reads too. */
   readonly envFiles: readonly string[];
@@ -98,8 +100,16 @@ export function configCommands(program: Command, deps: ConfigCliDeps): void {
 
 const wantsJson = (command: Command) => command.optsWithGlobals<{ json?: boolean }>().json === true;
 
-const load = (deps: ConfigCliDeps, file: string): Loaded<unknown> =>
-  loadConfig(deps.schema, { file, env: deps.env, bindings: deps.bindings, envFiles: envFilesOf(deps, file) });
+const load = (
+  deps: ConfigCliDeps,
+  file: string,
+  check?: (config: unknown) => readonly Finding[],
+): Loaded<unknown> =>
+  loadConfig(
+    deps.schema,
+    { file, env: deps.env, bindings: deps.bindings, envFiles: envFilesOf(deps, file) },
+    check,
+  );
 
 /** The env files of the service, and `lares.env` beside the settings. */
 const envFilesOf = (deps: ConfigCliDeps, file: string) => [
@@ -109,7 +119,7 @@ const envFilesOf = (deps: ConfigCliDeps, file: string) => [
 /** The settings in our own format or in the original's. */
 function loadEither(deps: ConfigCliDeps, file: string): { readonly warnings: readonly Notice[] } {
   const text = readText(file);
-  if (!isPeopleConfig(text, file)) return load(deps, file);
+  if (!isPeopleConfig(text, file)) return load(deps, file, (config) => deps.check?.(config, file) ?? []);
   const { env, bindings } = deps;
   return checkPeopleConfig(deps.schema, text, { file, env, bindings, envFiles: envFilesOf(deps, file) });
 }

@@ -8,8 +8,8 @@ import type { Problem } from './model.ts';
 import { parsePath, pathText, renderProblems, scalarText } from './problems.ts';
 import { redactSource } from './redact.ts';
 import { metaAt, nodeOf, schemasAt, unwrap, type SchemaNode } from './schema.ts';
-import { Secrets, worldReadable, type Env, type FoundSecret } from './secrets.ts';
-import { decode, nodeAt, parseSource, problemAt, SecretRef, type Source } from './source.ts';
+import { worldReadable, Secrets, type Env, type FoundSecret } from './secrets.ts';
+import { decode, nodeAt, offsetOf, parseSource, problemAt, SecretRef, type Source } from './source.ts';
 import type { Notice, Path } from './types.ts';
 
 /**
@@ -45,6 +45,13 @@ export interface Loaded<Config> {
   readonly origins: ReadonlyMap<string, string>;
 }
 
+/** Something that is wrong between settings which are right one by one: a name that nothing bears, a file that is missing. */
+export interface Finding {
+  readonly path: Path;
+  readonly message: string;
+  readonly hint?: string;
+}
+
 /** Everything that is wrong with a configuration, at once. */
 export class ConfigError extends LaresError {
   readonly problems: readonly Problem[];
@@ -66,10 +73,14 @@ export class ConfigError extends LaresError {
 }
 
 /**
- * Reads, completes and checks the settings.
+ * Reads, completes and checks the settings; `check` judges them as a whole once each is right by itself.
  * Throws ConfigError with every problem, or CONFIG_UNREADABLE when there is no file to read.
  */
-export function loadConfig<S extends z.ZodType>(schema: S, options: LoadOptions): Loaded<z.output<S>> {
+export function loadConfig<S extends z.ZodType>(
+  schema: S,
+  options: LoadOptions,
+  check?: (config: z.output<S>) => readonly Finding[],
+): Loaded<z.output<S>> {
   const { source, problems: early } = readSource(options);
   const env = options.env ?? {};
   const credentialsDir = options.credentialsDir ?? env['CREDENTIALS_DIRECTORY'];
@@ -105,6 +116,9 @@ export function loadConfig<S extends z.ZodType>(schema: S, options: LoadOptions)
     const known = new Set(problems.map((p) => p.path));
     problems.push(...explain(result.error.issues, about).filter((p) => !known.has(p.path) || p.path === ''));
   }
+  if (result.success && problems.length === 0)
+    for (const { path: at, message, hint } of check?.(result.data) ?? [])
+      problems.push(problemAt(source, offsetOf(source.document, at, 'value'), at, message, hint));
   if (problems.length > 0 || !result.success)
     throw new ConfigError(
       sorted(problems, options.file),
@@ -165,8 +179,15 @@ function fileNotices(options: LoadOptions, source: Source, inClear: readonly Pat
       message: `${pathText(at)} is written in clear in ${options.file}`,
       fix: `put it into the env file or secrets.yaml and write ${String(at.at(-1))}: !secret ${secretName(at)}`,
     });
-  const open = inClear.length > 0 && options.text === undefined ? worldReadable(options.file) : undefined;
+  const open =
+    inClear.length > 0 && options.text === undefined ? worldReadable(options.file, 'group') : undefined;
   return open === undefined ? notices : [...notices, open];
+}
+
+/** An address that may hold a password, and holds neither one nor a query. */
+function withoutSecret(value: unknown): boolean {
+  const url = typeof value === 'string' ? URL.parse(value) : null;
+  return url !== null && url.host !== '' && url.username === '' && url.password === '' && url.search === '';
 }
 
 const secretName = (at: Path) =>
@@ -209,6 +230,7 @@ class Filler {
       value !== null &&
       value !== undefined &&
       value !== '' &&
+      !withoutSecret(value) &&
       metaAt(this.#schema, at, this.#source.value).secret
     ) {
       this.inClear.push(at);

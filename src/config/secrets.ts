@@ -158,14 +158,20 @@ function exists(file: string): boolean {
   }
 }
 
-/** A warning with its fix when anybody on the machine can read the file; undefined when it is private. */
-export function worldReadable(file: string): Notice | undefined {
+/**
+ * A warning with its fix when anybody on the machine can read the file, with `group` also when its group can; undefined
+ * when it is private. A file of root that is shared with one group is how a service is let to read it and not to write it.
+ */
+export function worldReadable(file: string, group?: 'group'): Notice | undefined {
   const stat = statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined || !stat.isFile() || (stat.mode & 0o004) === 0) return undefined;
+  if (stat === undefined || !stat.isFile()) return undefined;
+  const shared = stat.uid === 0 && stat.gid !== 0;
+  const everybody = (stat.mode & 0o004) !== 0;
+  if (!everybody && (group === undefined || shared || (stat.mode & 0o040) === 0)) return undefined;
   return {
     level: 'warning',
     subject: file,
-    message: `${file} holds secrets and everybody on this machine can read it`,
+    message: `${file} holds secrets and ${everybody ? 'everybody on this machine' : 'its group'} can read it`,
     fix: `chmod 600 ${file}`,
   };
 }

@@ -15,7 +15,7 @@ import path from 'node:path';
 import type { z } from 'zod';
 import { LaresError, reason } from '#kernel/errors.ts';
 import { editText, type Edit } from './edit.ts';
-import { loadConfig, type Loaded, type LoadOptions } from './load.ts';
+import { loadConfig, type Finding, type Loaded, type LoadOptions } from './load.ts';
 import { decode } from './source.ts';
 
 /** Writes a whole file or nothing, also when the power fails: temporary file, fsync, rename, fsync of the directory. */
@@ -68,6 +68,7 @@ export function editConfig<S extends z.ZodType>(
   schema: S,
   options: Omit<LoadOptions, 'text'>,
   edits: readonly Edit[],
+  check?: (config: z.output<S>) => readonly Finding[],
 ): Loaded<z.output<S>> {
   const read = () => {
     try {
@@ -86,7 +87,7 @@ export function editConfig<S extends z.ZodType>(
   };
   const before = read();
   const after = editText(before, edits);
-  const loaded = loadConfig(schema, { ...options, text: after });
+  const loaded = loadConfig(schema, { ...options, text: after }, check);
   if (read() !== before)
     throw new LaresError(
       'CONFIG_INVALID',

@@ -244,15 +244,22 @@ function contradictions(rule: AlertRule, index: number): RuleProblem[] {
   ];
 }
 
+/** Where the rule looks; what follows from a name that is wrong is not told beside it. */
+function places(rule: AlertRule, index: number, known: Known): RuleProblem[] {
+  for (const part of [namedCameras, namedZones, uncalibrated]) {
+    const found = part(rule, index, known);
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
 /**
  * What is wrong with rules in this house: names that do not exist, metres on cameras without calibration, and
  * conditions that can never hold. Empty when all is well.
  */
 export function checkRules(rules: readonly AlertRule[], known: Known): RuleProblem[] {
   return rules.flatMap((rule, index) => [
-    ...namedCameras(rule, index, known),
-    ...namedZones(rule, index, known),
-    ...uncalibrated(rule, index, known),
+    ...places(rule, index, known),
     ...namedClasses(rule, index, known),
     ...namedSpeakers(rule, index, known),
     ...contradictions(rule, index),
