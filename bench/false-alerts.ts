@@ -38,7 +38,7 @@ const { values } = parseArgs({
 const fps = 5;
 const size = { width: 640, height: 360 };
 const small = { width: 160, height: 90 };
-/** What rules ask for by default: below it an object is kept in the book and nobody is told. */
+/** What the rules of the original ask for: an object below it is kept in the book and nobody is told. */
 const ruleConfidence = 0.5;
 const watched = new Set(['person', 'car', 'bicycle', 'motorcycle', 'truck', 'bus', 'dog', 'cat']);
 
