@@ -48,9 +48,10 @@ describe('somebody who walks', () => {
     const tracker = new Tracker({ aspect, threshold: 0.5 });
     const steps = play(
       tracker,
-      times(3, (i) => [person(0.1 + i * 0.02, 0.4, 0.5)]),
+      times(4, (i) => [person(0.1 + i * 0.02, 0.4, 0.5)]),
     );
     expect(steps.map(({ tracks }) => states(tracks)[0])).toEqual([
+      '1 tentative',
       '1 tentative',
       '1 tentative',
       '1 confirmed',

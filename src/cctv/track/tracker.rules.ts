@@ -158,8 +158,10 @@ export class Tracker {
 
   private isConvincing(t: Target): boolean {
     if (t.state !== 'tentative') return true;
-    const sum = t.scores.reduce((total, score) => total + score, 0);
-    return t.hits >= tuning.confirmHits && sum >= tuning.confirmScore * this.options.threshold;
+    // One that is only just good enough adds little: errors of a detector are, and need to be seen again and again.
+    const { threshold } = this.options;
+    const sum = t.scores.reduce((total, score) => total + score - tuning.confirmFree * threshold, 0);
+    return t.hits >= tuning.confirmHits && sum >= tuning.confirmScore * threshold;
   }
 
   /** Out of sight for so long that one detection is no proof that it is back. */

@@ -60,9 +60,13 @@ export const tuning = {
   /** They only help what was seen this lately, and moves this fast (heights a second) or has good scores. */
   weakSeconds: 0.5,
   weakSpeed: 0.2,
-  /** A new track is believed after this many hits with this sum of scores over the threshold. */
+  /**
+   * A new track is believed after this many hits when its scores, each less `confirmFree`, come to `confirmScore`, both
+   * in thresholds: two hits of 1.3 times the threshold do, of the threshold itself it takes four.
+   */
   confirmHits: 2,
-  confirmScore: 3,
+  confirmFree: 0.7,
+  confirmScore: 1.1,
   tentativeSeconds: 0.45,
   /** No new track where a box that belongs to a track of its kin covers this share of it. */
   birthOverlap: 0.5,
