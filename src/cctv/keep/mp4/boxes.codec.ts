@@ -208,7 +208,18 @@ export function fragment(sequence: number, samples: readonly Sample[], base: num
       full('trun', 1, 0x000f01, u32(samples.length, moofLength + 8), run),
     ),
   );
-  return Buffer.concat([moof, box('mdat', ...samples.map((sample) => sample.bytes))]);
+  // Pictures are large: they are copied once.
+  const content = samples.reduce((n, sample) => n + sample.bytes.length, 8);
+  const out = Buffer.allocUnsafe(moof.length + content);
+  out.set(moof);
+  out.writeUInt32BE(content, moof.length);
+  out.write('mdat', moof.length + 4, 'latin1');
+  let at = moof.length + 8;
+  for (const { bytes } of samples) {
+    out.set(bytes, at);
+    at += bytes.length;
+  }
+  return out;
 }
 
 /** Runs of equal values: `[value, value]` becomes `[[2, value]]`. */
