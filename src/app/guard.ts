@@ -38,6 +38,7 @@ const handKey = 'guard.mode';
 // The line of an alert names how telling it went; by then most has been told.
 const resultsAfterMs = 10_000;
 const settlingMs = 60_000;
+const mostUnwritten = 200;
 
 /** The guard of one house, wired: rules, the queue of what is to be told, the mode of the house. */
 export class HouseGuard {
@@ -49,6 +50,7 @@ export class HouseGuard {
   #hand: HandMode | undefined;
   #situation: Situation | undefined;
   readonly #startedAt: number;
+  readonly #unwritten = new Map<string, AlertMessage>();
 
   constructor(config: HouseConfig, parts: GuardParts) {
     const { clock, log, book, health, store, cameraName, dataDir, timeZone, publisher } = parts;
@@ -71,7 +73,10 @@ export class HouseGuard {
       store: book,
       find: (id) => {
         const row = book.findAlert(id);
-        return row === undefined ? undefined : messageOf(row, (file) => path.resolve(dataDir, file));
+        // While the disk is full the book gives out what it could not write yet.
+        return row === undefined
+          ? this.#unwritten.get(id)
+          : messageOf(row, (file) => path.resolve(dataDir, file));
       },
       channels,
     });
@@ -87,7 +92,14 @@ export class HouseGuard {
       newId: (at) => uuid7(at, 0, randomBytes(8)),
       waiting: () => this.queue.wake(),
     });
-    this.guard.onAlert((alert) => void this.#writeLine(alert));
+    this.guard.onAlert((alert) => {
+      this.#unwritten.set(alert.id, alert);
+      for (const id of this.#unwritten.keys()) {
+        if (this.#unwritten.size <= mostUnwritten) break;
+        this.#unwritten.delete(id);
+      }
+      void this.#writeLine(alert);
+    });
   }
 
   async start(): Promise<void> {

@@ -322,6 +322,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
             presence: presence.view(),
             electricity: electricity.service.view(),
             cctv: cameras.view(),
+            alerts: cameras.guardPort().channels(),
           }),
         ),
     },

@@ -6,7 +6,7 @@ import type { Journal, StateStore } from '#store/model.ts';
 import type { AlertMessage, Situation, Verdict } from './model.ts';
 import type { Action } from './channels/registry.ts';
 import type { AlertRule } from './rules/config.ts';
-import { evaluate, judge } from './rules/evaluate.rules.ts';
+import { judge } from './rules/evaluate.rules.ts';
 import { newMemory, recall, restoreMemory, saveMemory, type Memory } from './rules/memory.rules.ts';
 
 /** The book of the cameras as the guard writes into it; what it promises is on disk when it resolves. */
@@ -97,13 +97,6 @@ export class Guard {
       }
     }
     if (clock.now() - this.#savedAt > saveEveryMs) this.#save();
-  }
-
-  /** What a rule says of an observation and why, without consequences. */
-  explain(rule: AlertRule, observation: Observation): Verdict {
-    const { situation, cameraName } = this.#io;
-    const copy = restoreMemory(saveMemory(this.#memory));
-    return evaluate(rule, observation, situation(observation.at), copy, cameraName(observation.camera));
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { CameraView, CctvView } from '#cctv/index.ts';
+import type { AlertChannelStats } from '#platform/stats.ts';
 import type { Row, Sample, Subjects } from './prometheus.ts';
 
 type Stats = NonNullable<CameraView['stats']>;
@@ -21,7 +22,10 @@ const whole =
     return value === undefined ? [] : [{ value }];
   };
 
-/** What `/metrics` shows of the cameras. */
+const perChannel = (read: (channel: AlertChannelStats) => number) => (s: Subjects) =>
+  (s.alerts ?? []).map((stats): Sample => ({ labels: { channel: stats.channel }, value: read(stats) }));
+
+/** What `/metrics` shows of the cameras and of the alerts that they cause. */
 export const cctvRows: readonly Row[] = [
   {
     name: 'lares_camera_up',
@@ -113,5 +117,39 @@ export const cctvRows: readonly Row[] = [
     type: 'gauge',
     read: ({ cctv }) =>
       Object.entries(cctv?.diskBytes ?? {}).map(([kind, value]) => ({ labels: { kind }, value })),
+  },
+  {
+    name: 'lares_alerts_waiting',
+    help: 'Alerts on their way to people.',
+    type: 'gauge',
+    read: perChannel((c) => c.waiting),
+  },
+  {
+    name: 'lares_alerts_delivered_total',
+    help: 'Alerts that arrived.',
+    type: 'counter',
+    read: perChannel((c) => c.delivered),
+  },
+  {
+    name: 'lares_alerts_failed_tries_total',
+    help: 'Tries to tell an alert that failed; another follows.',
+    type: 'counter',
+    read: perChannel((c) => c.failures),
+  },
+  {
+    name: 'lares_alerts_lost_total',
+    help: 'Alerts that were too late to tell, or could never be told.',
+    type: 'counter',
+    read: perChannel((c) => c.givenUp + c.failed),
+  },
+  {
+    name: 'lares_alerts_delivery_seconds',
+    help: 'Time from an alert to its delivery.',
+    type: 'gauge',
+    read: ({ alerts = [] }) =>
+      alerts.flatMap(({ channel, secondsP50, secondsP95 }): Sample[] => [
+        ...(secondsP50 === undefined ? [] : [{ labels: { channel, statistic: 'p50' }, value: secondsP50 }]),
+        ...(secondsP95 === undefined ? [] : [{ labels: { channel, statistic: 'p95' }, value: secondsP95 }]),
+      ]),
   },
 ];

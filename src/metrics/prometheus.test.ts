@@ -129,6 +129,18 @@ const subjects: Subjects = {
   ],
   presence,
   cctv,
+  alerts: [
+    {
+      channel: 'speak',
+      waiting: 1,
+      delivered: 2,
+      failures: 3,
+      givenUp: 4,
+      failed: 5,
+      secondsP50: 0.1,
+      secondsP95: 0.4,
+    },
+  ],
   electricity: {
     at,
     devices: [

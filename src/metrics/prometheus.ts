@@ -1,7 +1,7 @@
 import type { CctvView } from '#cctv/index.ts';
 import type { DeviceView, ElectricityView } from '#electricity/index.ts';
 import type { Component } from '#platform/health.ts';
-import type { HouseStats } from '#platform/stats.ts';
+import type { AlertChannelStats, HouseStats } from '#platform/stats.ts';
 import type { PresenceView } from '#presence/index.ts';
 import { cctvRows } from './prometheus-cctv.ts';
 
@@ -24,6 +24,7 @@ export interface Subjects {
   readonly presence: PresenceView | undefined;
   readonly electricity?: ElectricityView | undefined;
   readonly cctv?: CctvView | undefined;
+  readonly alerts?: readonly AlertChannelStats[] | undefined;
 }
 
 /** How one family is read. */

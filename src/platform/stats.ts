@@ -81,3 +81,18 @@ export function processStats(): ProcessStats {
     cpuSeconds: (user + system) / 1e6,
   };
 }
+
+/** Figures of one way to tell people of alerts, since the start except `waiting`. */
+export interface AlertChannelStats {
+  readonly channel: string;
+  readonly waiting: number;
+  readonly delivered: number;
+  /** Tries that failed. */
+  readonly failures: number;
+  /** Alerts that were too late to tell, and those that can never be told. */
+  readonly givenUp: number;
+  readonly failed: number;
+  /** Seconds from the alert to its delivery; absent before the first. */
+  readonly secondsP50?: number;
+  readonly secondsP95?: number;
+}
