@@ -1,3 +1,5 @@
+import { rmdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { Configure, DetectorPlan, Report } from './child.model.ts';
 import { loadDetector } from './detector.ts';
@@ -15,6 +17,7 @@ const lifeSignMs = 1_000;
 
 const server = new DetectorServer();
 let listening: Promise<void> | undefined;
+let socket: string | undefined;
 let loaded: { readonly detector: Detector; readonly key: string } | undefined;
 // One configuration after the other, in the order in which they came.
 let configured: Promise<void> = Promise.resolve();
@@ -36,9 +39,10 @@ async function load(plan: DetectorPlan, folder: string): Promise<Detector> {
   return detector;
 }
 
-async function configure({ plan, folder, path }: Configure): Promise<void> {
+async function configure({ plan, folder, path: where }: Configure): Promise<void> {
   try {
-    listening ??= server.listen(path);
+    socket = where;
+    listening ??= server.listen(where);
     await listening;
     const detector = await load(plan, folder);
     report({ kind: 'ready', model: faceOf(detector), device: detector.device });
@@ -49,7 +53,12 @@ async function configure({ plan, folder, path }: Configure): Promise<void> {
     report({ kind: 'refused', code, message: reason(error), standIn });
     const { device, threads } = plan;
     if (standIn)
-      await configure({ kind: 'configure', plan: { model: defaultModel, device, threads }, folder, path });
+      await configure({
+        kind: 'configure',
+        plan: { model: defaultModel, device, threads },
+        folder,
+        path: where,
+      });
   }
 }
 
@@ -57,7 +66,18 @@ process.title = 'lares-detector';
 process.on('message', (message: Configure) => {
   configured = configured.then(() => configure(message));
 });
-process.on('disconnect', () => process.exit(0));
+process.on('disconnect', () => {
+  // A core that was killed leaves its folder to us.
+  if (socket !== undefined) {
+    rmSync(socket, { force: true });
+    try {
+      rmdirSync(path.dirname(socket));
+    } catch {
+      // The core removed it already, or somebody else uses it.
+    }
+  }
+  process.exit(0);
+});
 // Ctrl-C reaches the whole group of processes; the core decides when we end.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { systemClock } from '#platform/clock.ts';
+import type { Clock } from '#kernel/driver.ts';
+import { ManualClock, systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { DetectorClient } from './client.ts';
 import { DetectorProcess } from './process.ts';
@@ -33,11 +34,11 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-function start(device = 'cpu'): DetectorProcess {
+function start(device = 'cpu', clock: Clock = systemClock): DetectorProcess {
   const detector = new DetectorProcess({
     plan: { model, device, threads: 1 },
     folder: path.join(folder, 'models'),
-    clock: systemClock,
+    clock,
     log: new Logger({ write: (line) => lines.push(line.split('|').slice(1).join('|')) }),
     random: () => 0,
   });
@@ -124,6 +125,46 @@ test('a model that is not there is named with its remedy, and the one that npm b
   ]);
 });
 
+/** Lets time pass in small steps until something is so. */
+async function pass(clock: ManualClock, what: () => boolean): Promise<void> {
+  while (!what()) {
+    await clock.advance(1_000);
+    await sleep(5);
+  }
+}
+
+test('a process that hangs without an error is killed and started again', async () => {
+  const clock = new ManualClock();
+  const detector = start('cpu', clock);
+  await detector.ready;
+  const { pid } = detector;
+  process.kill(pid!, 'SIGSTOP');
+  await pass(clock, () => detector.restarts === 1);
+  await pass(clock, () => detector.pid !== undefined && detector.pid !== pid);
+  expect(await detector.ready).toMatchObject({ name: 'tiny.onnx' });
+  expect(alive(pid!)).toBe(false);
+  expect(lines.filter((l) => l.startsWith('WARN'))[0]).toBe(
+    'WARN|lares|-|the detector gave no sign of life for 20 s and is killed',
+  );
+});
+
+test('a model that arrives later is taken without anybody saying so', async () => {
+  const clock = new ManualClock();
+  const late = path.join(folder, 'late.onnx');
+  model = late;
+  const detector = start('cpu', clock);
+  expect(await detector.ready).toMatchObject({ name: 'centernet' });
+  await writeFile(late, tinyModel(64));
+  for (let i = 0; i < 5 && detector.model?.name !== 'late.onnx'; i += 1) {
+    // Less than the silence that it is killed for, and then a sign of life.
+    await clock.advance(15_000);
+    const before = detector.stats();
+    await until(() => detector.stats() !== before);
+  }
+  await until(() => detector.model?.name === 'late.onnx');
+  expect([detector.problem, detector.restarts]).toEqual([undefined, 0]);
+});
+
 test('a device that is not there is replaced by the processor with one warning', async () => {
   const detector = start('cuda:7');
   expect(await detector.ready).toMatchObject({ device: 'cpu' });
@@ -156,5 +197,5 @@ test('it does not outlive the core, however that ends', async () => {
   expect(alive(pid)).toBe(true);
   core.kill('SIGKILL');
   await until(() => !alive(pid));
-  await rm(path.dirname(socket), { recursive: true, force: true });
+  expect(existsSync(path.dirname(socket))).toBe(false);
 });
