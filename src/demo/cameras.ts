@@ -1,15 +1,7 @@
-import { fork } from 'node:child_process';
 import path from 'node:path';
 import { calibrate } from '#cctv/ground/calibrate.ts';
-import { LaresError } from '#kernel/errors.ts';
-import {
-  cameraFaults,
-  cameraSize,
-  demoCameras,
-  type DemoCamerasReport,
-  type FaultOrder,
-  type PlayOrder,
-} from './cameras.model.ts';
+import { cameraSpec, startCameras, type SimulatedCameras } from '#cctv/sim/cameras.ts';
+import type { Faults } from '#cctv/sim/rtsp.model.ts';
 import type { Faulty } from './faults.ts';
 
 export interface CamerasOptions {
@@ -26,8 +18,43 @@ export interface DemoCameras {
   close(): Promise<void>;
 }
 
-// Encoding a long video anew takes its time.
-const startMs = 120_000;
+interface DemoCamera {
+  readonly id: string;
+  readonly name: string;
+  /** Metres, degrees down, degrees from top to bottom. */
+  readonly height: number;
+  readonly tilt: number;
+  readonly fov: number;
+  /** Milliseconds by which its people walk later. */
+  readonly laterMs: number;
+}
+
+const demoCameras: readonly DemoCamera[] = [
+  { id: 'front', name: 'Front gate', height: 3, tilt: 14, fov: 42, laterMs: 0 },
+  { id: 'drive', name: 'Drive', height: 4.2, tilt: 19, fov: 46, laterMs: 40_000 },
+];
+const cameraSize = { width: 640, height: 360 } as const;
+
+interface Wrong {
+  readonly faults?: Partial<Faults>;
+  /** Ends the connection: some faults are noticed only by who connects anew. */
+  readonly cut?: 'fin' | 'rst';
+}
+
+/** What the simulated cameras can do wrong, by the word of `lares demo fault`. */
+const cameraFaults: Readonly<Record<string, Wrong>> = {
+  drop: { cut: 'fin', faults: { refuse: true } },
+  rst: { cut: 'rst' },
+  hang: { cut: 'fin', faults: { hang: true } },
+  stall: { faults: { halfOpen: true } },
+  garbage: { faults: { garbage: true } },
+  babble: { cut: 'fin', faults: { babble: true } },
+  corrupt: { faults: { corrupt: 0.05 } },
+  loss: { faults: { loss: 0.03 } },
+  nokeyframes: { cut: 'fin', faults: { noKeyframes: true } },
+  login: { cut: 'fin', faults: { status: { DESCRIBE: 401 } } },
+};
+
 const whole = [
   [0, 0],
   [1, 0],
@@ -36,33 +63,26 @@ const whole = [
 ];
 
 /**
- * The cameras of the demo house: RTSP on loopback with drawn people whose true places are known, calibrated as somebody
- * would with a tape measure. Throws NOT_FOUND for a video that cannot be read.
+ * The cameras of the demo house: RTSP on loopback with drawn people whose true places are known, in a process of its own
+ * as real cameras are. Throws UNREACHABLE for a video that cannot be read.
  */
 export async function openCameras({ video, folder, now }: CamerasOptions): Promise<DemoCameras> {
-  const child = fork(path.join(import.meta.dirname, 'cameras.child.ts'), [], { execArgv: [] });
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const close = async () => {
-    if (child.connected) child.disconnect();
-    await exited;
-  };
-  const order: PlayOrder = { kind: 'play', ...(video === undefined ? {} : { video: path.resolve(video) }) };
-  child.send(order);
-  const port = await new Promise<number>((resolve, reject) => {
-    const late = setTimeout(
-      () => reject(new LaresError('TIMEOUT', 'the simulated cameras did not start')),
-      startMs,
-    );
-    child.once('message', (report: DemoCamerasReport) => {
-      clearTimeout(late);
-      if (report.kind === 'ready') resolve(report.port);
-      else reject(new LaresError('NOT_FOUND', report.message));
-    });
-    void exited.then(() => reject(new LaresError('INTERNAL', 'the simulated cameras ended at once')));
-  }).catch(async (error: unknown) => {
-    await close();
-    throw error;
-  });
+  const sim = await startCameras(
+    demoCameras.map((camera, index) =>
+      cameraSpec(
+        `/${camera.id}`,
+        video !== undefined && index === demoCameras.length - 1
+          ? { kind: 'file', file: path.resolve(video), asItIs: true }
+          : {
+              kind: 'scene',
+              walkers: true,
+              startAt: Date.now() + camera.laterMs,
+              weather: [],
+              view: { height: camera.height, tilt: camera.tilt, fov: camera.fov },
+            },
+      ),
+    ),
+  );
   const drawn = video === undefined ? demoCameras : demoCameras.slice(0, -1);
   for (const { id, height, tilt, fov } of drawn)
     await calibrate({
@@ -72,7 +92,7 @@ export async function openCameras({ video, folder, now }: CamerasOptions): Promi
       height,
       tilt,
       fov: horizontal(fov),
-      picture: { width: cameraSize.width, height: cameraSize.height },
+      picture: cameraSize,
       references: ['gate=line:-1.4,12;1.4,12', 'door=point:-0.5,1'],
       people: [],
     });
@@ -81,7 +101,7 @@ export async function openCameras({ video, folder, now }: CamerasOptions): Promi
       cameras: demoCameras.map(({ id, name }) => ({
         id,
         name,
-        url: `rtsp://127.0.0.1:${port}/${id}`,
+        url: sim.url(`/${id}`),
         zones: [{ name: 'view', polygon: whole }],
       })),
       // The trees of the drawn garden look like birds to some detectors.
@@ -102,13 +122,16 @@ export async function openCameras({ video, folder, now }: CamerasOptions): Promi
       paths: [`camera.${id}`],
       what: `camera ${name}, RTSP`,
       faults: Object.keys(cameraFaults),
-      fault: (fault, ms) => {
-        const wrong: FaultOrder = { kind: 'fault', camera: id, fault, ms };
-        child.send(wrong);
-      },
+      fault: (fault, ms) => misbehave(sim, `/${id}`, cameraFaults[fault]!, ms),
     })),
-    close,
+    close: () => sim.close(),
   };
+}
+
+function misbehave(sim: SimulatedCameras, place: string, what: Wrong, ms: number): void {
+  if (what.faults !== undefined) sim.fault(place, what.faults);
+  if (what.cut !== undefined) sim.cut(place, what.cut);
+  setTimeout(() => sim.heal(place), ms).unref();
 }
 
 /** Degrees from left to right of a picture of our size that shows so many from top to bottom. */

@@ -42,7 +42,7 @@ async function mediumOf(spec: CameraSpec): Promise<Medium> {
   if (show.kind === 'file')
     return fileMedia(show.file, show.asItIs ? {} : { width, height, fps, keyframeSeconds });
   if (show.kind === 'square') return drawnClip({ ...encode, seconds: 4, draw: movingSquare(width, height) });
-  const plan = driveway(show.startAt, drivewayCamera(width, height));
+  const plan = driveway(show.startAt, { ...drivewayCamera(width, height), ...show.view });
   const scene = openScene(show.walkers ? plan : { ...plan, walkers: [] });
   const weather = together(...show.weather.map((name) => weathers[name]()));
   const draw = (at: number) => weather({ width, height, yuv: scene.draw(at) }, at).yuv;

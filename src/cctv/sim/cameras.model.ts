@@ -12,6 +12,8 @@ export type Show =
       readonly walkers: boolean;
       readonly startAt: number;
       readonly weather: readonly WeatherName[];
+      /** Where the camera hangs, where not as usual: metres, degrees down, degrees from top to bottom. */
+      readonly view?: { readonly height: number; readonly tilt: number; readonly fov: number };
     }
   /** A square that moves: cheap. */
   | { readonly kind: 'square' }
