@@ -104,10 +104,11 @@ describe('somebody who walks', () => {
     );
     const back = play(
       tracker,
-      times(3, () => [person(0.32)]),
+      times(4, () => [person(0.32)]),
       8000,
     );
     expect(back.map(({ tracks }) => states(tracks))).toEqual([
+      ['1 lost', '2 tentative'],
       ['1 lost', '2 tentative'],
       ['1 confirmed'],
       ['1 confirmed'],

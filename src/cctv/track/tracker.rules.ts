@@ -161,7 +161,9 @@ export class Tracker {
     // One that is only just good enough adds little: errors of a detector are, and need to be seen again and again.
     const { threshold } = this.options;
     const sum = t.scores.reduce((total, score) => total + score - tuning.confirmFree * threshold, 0);
-    return t.hits >= tuning.confirmHits && sum >= tuning.confirmScore * threshold;
+    const stands = Math.hypot(t.x.v, t.y.v) < tuning.standsBelow * heightOf(t);
+    const enough = tuning.confirmScore * threshold * (stands ? tuning.confirmStanding : 1);
+    return t.hits >= tuning.confirmHits && sum >= enough;
   }
 
   /** Out of sight for so long that one detection is no proof that it is back. */

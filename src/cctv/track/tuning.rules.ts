@@ -67,6 +67,9 @@ export const tuning = {
   confirmHits: 2,
   confirmFree: 0.7,
   confirmScore: 1.1,
+  /** So many times more for what moves slower than this, heights a second: errors of a detector stand. */
+  confirmStanding: 2,
+  standsBelow: 0.1,
   tentativeSeconds: 0.45,
   /** No new track where a box that belongs to a track of its kin covers this share of it. */
   birthOverlap: 0.5,
