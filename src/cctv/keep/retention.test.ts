@@ -129,6 +129,7 @@ describe('the sweep', () => {
       emergencyBytes: 0,
       missing: 0,
       rows: 0,
+      kept: { recordings: 0, snapshots: 10 },
     });
     expect([old, oldClean, young].map((file) => existsSync(file))).toEqual([false, false, true]);
     expect(readdirSync(options.snapshots)).toEqual(['.lares-keep', '2026-02-27']);
