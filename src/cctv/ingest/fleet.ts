@@ -59,6 +59,8 @@ export class CameraFleet {
   /** Cameras of which a picture was asked, until when. */
   readonly #asked = new Map<string, number>();
   readonly #ending = new Set<Worker>();
+  /** Cameras in an outage that was told. */
+  readonly #lost = new Set<string>();
   #runs = false;
 
   constructor(options: FleetOptions) {
@@ -83,6 +85,7 @@ export class CameraFleet {
       this.#watched.delete(id);
       this.#events.delete(id);
       this.#asked.delete(id);
+      this.#lost.delete(id);
     }
     this.#blame.keep(known);
     this.#arrange();
@@ -196,7 +199,23 @@ export class CameraFleet {
 
   #hear(signal: Signal): void {
     if ('camera' in signal && signal.camera !== undefined && !this.#plans.has(signal.camera)) return;
-    for (const listener of this.#listeners) listener(signal);
+    const told = signal.kind === 'state' ? this.#state(signal) : signal;
+    if (told !== undefined) for (const listener of this.#listeners) listener(told);
+  }
+
+  /** An outage may outlive the process that told of it: the next one's first words are part of it, not a new one. */
+  #state(signal: Extract<Signal, { kind: 'state' }>): Signal | undefined {
+    const { camera } = signal;
+    if (signal.state === 'down') {
+      const known = this.#lost.has(camera);
+      this.#lost.add(camera);
+      if (!known) return signal;
+      const { lost: _, ...again } = signal;
+      return again;
+    }
+    if (signal.state === 'connecting' && this.#lost.has(camera)) return undefined;
+    this.#lost.delete(camera);
+    return signal;
   }
 
   #died(slot: Slot, worker: Worker): void {
