@@ -54,3 +54,7 @@ export function clusters(age: Uint8Array, firmly: Uint8Array, columns: number, r
  */
 export const growing = ({ cells, kept, firm, oldest }: Cluster): boolean =>
   firm > 0 && ((cells >= 6 && firm >= 2) || kept >= 2 || oldest >= 3);
+
+/** In rain, drops meet by chance from frame to frame: more of a thing must be beyond doubt, and for longer. */
+export const growingInRain = ({ cells, kept, firm, oldest }: Cluster): boolean =>
+  firm >= 2 && ((cells >= 8 && firm >= 4) || (kept >= 3 && oldest >= 3));

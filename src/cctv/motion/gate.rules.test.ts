@@ -54,6 +54,16 @@ describe('motion gate', () => {
     expect(moving(watch(150, cloud).slice(5))).toBe(0);
   });
 
+  it('gets used to rain, and sees who walks in it', () => {
+    const rain = (base: number, x: number, y: number, n: number) => {
+      const streak = hash(n * 7_919 + x * 31 + Math.floor((y + 17 * hash(x + n * 131)) / 7) * 65_537);
+      return streak < 0.012 ? base + 45 : base;
+    };
+    expect(moving(watch(150, rain).slice(50))).toBeLessThan(8);
+    const walked = watch(140, (base, x, y, n) => rain(n < 60 ? base : walker(base, x, y, n - 60), x, y, n));
+    expect(moving(walked.slice(62))).toBeGreaterThan(40);
+  });
+
   it('sees a walker who switches on the light of half the picture', () => {
     const both: Draw = (base, x, y, n) => {
       const lit = (v: number) => (x > 80 && n >= 30 ? v * 1.5 + 10 : v);

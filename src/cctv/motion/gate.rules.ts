@@ -1,5 +1,5 @@
 import type { Box, Polygon } from '../model.ts';
-import { clusters, growing, type Cluster } from './clusters.rules.ts';
+import { clusters, growing, growingInRain, type Cluster } from './clusters.rules.ts';
 import { liveMask } from './masks.rules.ts';
 import { cell, deviation, edgesAgree, leftover } from './texture.rules.ts';
 
@@ -45,6 +45,12 @@ const stillSeconds = 2;
 const restSeconds = 0.9;
 /** Seconds over which a cell that flickers (a tree, water) is learnt. */
 const flickerSeconds = 30;
+/** Single cells a frame that come and go elsewhere each time, and seconds over which they are counted: rain or snow. */
+const rainDrops = 0.9;
+/** By how much each of them raises what a change must exceed, and by how much all of them at most. */
+const perDrop = 0.15;
+const mostRain = 1.5;
+const rainSeconds = 6;
 /** Share of cells that change at once when light, a switch to infrared or a knock changes the picture. */
 const resetShare = 0.45;
 /** Share of cells whose content must change with it: light alone needs no new start. */
@@ -92,13 +98,15 @@ export class MotionGate {
   readonly #still: Float32Array;
   /** How often it changes its kind, per frame, 0 to 1. */
   readonly #flicker: Float32Array;
-  /** 0.5 to 1: see `usualContrast`. */
+  /** 0.5 to 1: see `usualContrast`; and that with rain. All thresholds in gray levels are multiplied by it. */
   #contrast = 1;
+  #scale = 1;
   #at: number | undefined;
   #quietUntil = 0;
   /** Until when light that went on is given time to settle. */
   #hushUntil = 0;
   #busyShare = 0;
+  #rain = 0;
   #recheck = false;
   #resets: number[] = [];
 
@@ -166,8 +174,11 @@ export class MotionGate {
       this.#contrast = Math.min(1, Math.max(0.5, deviation(gray) / usualContrast));
       return { motion: true, share, boxes: [wholePicture] };
     }
-    const found =
-      changed === 0 ? [] : clusters(this.#age, this.#firm, this.#columns, this.#rows).filter(growing);
+    const all = changed === 0 ? [] : clusters(this.#age, this.#firm, this.#columns, this.#rows);
+    const drops = all.filter((c) => c.cells <= 2 && c.oldest === 1).length;
+    this.#rain += (1 - Math.exp(-seconds / rainSeconds)) * (drops - this.#rain);
+    this.#scale = this.#contrast * (1 + Math.min(mostRain, perDrop * this.#rain));
+    const found = all.filter(this.#rain > rainDrops ? growingInRain : growing);
     return { motion: found.length > 0, share, boxes: found.map((f) => this.#box(f)) };
   }
 
@@ -189,7 +200,7 @@ export class MotionGate {
     const variance = this.#variance;
     const live = this.#live;
     const counts = this.#counts.fill(0);
-    const least = (floor * this.#contrast) ** 2;
+    const least = (floor * this.#scale) ** 2;
     for (let y = 0, i = 0; y < this.#height; y += 1) {
       const row = Math.floor(y / cell) * this.#columns;
       for (let x = 0, c = row; x < width; c += 1) {
@@ -225,8 +236,8 @@ export class MotionGate {
       if (this.#counts[c]! >= this.#need[c]!) {
         const rest = leftover(gray, this.#mean, this.#variance, this.#origin(c), this.#width);
         const calm = 1 + 20 * Math.max(0, this.#flicker[c]! - 0.12);
-        this.#strength[c] = rest / (texture * this.#contrast) / calm;
-        now = rest < texture * this.#contrast ? light : this.#strength[c]! < 1 ? swaying : content;
+        this.#strength[c] = rest / (texture * this.#scale) / calm;
+        now = rest < texture * this.#scale ? light : this.#strength[c]! < 1 ? swaying : content;
       }
       kinds[c] = now;
       const flipped = now >= swaying === before >= swaying ? 0 : 1;
