@@ -9,7 +9,6 @@ import type { Reading } from '#kernel/reading.ts';
 import { EventBook } from '#cctv/book/book.ts';
 import type { DetectorPlan } from '#cctv/detect/child.model.ts';
 import { DetectorProcess } from '#cctv/detect/process.ts';
-import { knownCard } from '#cctv/detect/registry.ts';
 import type { CctvPort } from '#cctv/http.ts';
 import { CameraFleet } from '#cctv/ingest/fleet.ts';
 import type { Signal } from '#cctv/ingest/messages.ts';
@@ -45,8 +44,6 @@ export interface CctvParts {
   readonly groundOf: (camera: string) => ((label: string) => PathOnGround) | undefined;
 }
 
-// A model that nobody knows, in a file of somebody's own, gets the threshold that most detectors are published with.
-const usualThreshold = 0.5;
 const pictureMs = 8_000;
 const minuteMs = 60_000;
 const sweepMs = 10 * minuteMs;
@@ -237,15 +234,13 @@ export class Cctv {
     const { cameras, performance, processing, cctv } = this.#config;
     const { detection } = processing;
     const { recording } = cctv;
-    const threshold =
-      detection.confidence_threshold ?? knownCard(detection.model)?.threshold ?? usualThreshold;
     const plans = cameras
       .filter((c) => c.enabled)
       .map((camera) =>
         planOf(camera, {
           performance,
           labels: detection.classes,
-          threshold,
+          threshold: detection.confidence_threshold,
           record: {
             mode: recording.mode,
             segmentSeconds: recording.segment_seconds,

@@ -12,9 +12,15 @@ const detection = (value: object) => {
   return result.success ? result.data.detection : result.error.issues.map((i) => i.message);
 };
 
-test('nothing set means the model that npm brings, its own threshold and what a house looks for', () => {
+test('nothing set means the model that npm brings, the threshold that suits it and what a house looks for', () => {
   expect(processingConfig.parse({})).toEqual({
-    detection: { model: 'centernet', device: 'cpu', threads: 1, classes: [...usualClasses] },
+    detection: {
+      model: 'centernet',
+      confidence_threshold: 0.5,
+      device: 'cpu',
+      threads: 1,
+      classes: [...usualClasses],
+    },
   });
 });
 

@@ -4,6 +4,7 @@ import type { SettingMeta } from '#config/model.ts';
 import { cocoClasses } from './classes.ts';
 import type { InputSize } from './heads.codec.ts';
 import { defaultModel, isModelName, isPath, modelNames, models } from './registry.ts';
+import { usualThreshold } from './scale.rules.ts';
 
 const meta = (m: SettingMeta) => m;
 
@@ -77,12 +78,12 @@ const detectionFields = z.strictObject({
     .number()
     .min(0)
     .max(1)
-    .optional()
+    .default(usualThreshold)
     .meta(
       meta({
         title: 'Confidence threshold',
         description:
-          'The score from which on an object counts, 0 to 1. Leave it out for the one that was measured for the model',
+          'The score from which on an object counts, 0 to 1. Scores of every model are brought to one scale, on which 0.5 is the threshold that was measured best for it',
         reload: 'live',
         examples: [0.5],
       }),

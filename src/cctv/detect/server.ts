@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { Detector, Frame } from './model.ts';
 import { FairQueue, type Waiting } from './queue.rules.ts';
+import { toRaw, toScale } from './scale.rules.ts';
 import {
   encodeFailed,
   encodeFound,
@@ -57,7 +58,10 @@ const otherTurns = async () => {
   for (let i = 0; i < 2; i += 1) await new Promise((resolve) => setImmediate(resolve));
 };
 
-/** Serves one model to many cameras over a Unix socket: a picture at a time, in turn. */
+/**
+ * Serves one model to many cameras over a Unix socket: a picture at a time, in turn. Thresholds and scores on the socket
+ * are on the scale that all models share (`scale.rules.ts`).
+ */
 export class DetectorServer {
   readonly #queue = new FairQueue<Job>();
   readonly #connections = new Map<number, Connection>();
@@ -202,11 +206,16 @@ export class DetectorServer {
     if (detector === undefined || input?.width !== width || input.height !== height) return this.#skip(job);
     const startedAt = performance.now();
     try {
-      const found = await detector.detect(job.frames, job.threshold);
+      const { threshold } = detector.card;
+      const found = await detector.detect(job.frames, toRaw(job.threshold, threshold));
       if (this.#detector !== detector) return this.#skip(job);
       const inferMs = performance.now() - startedAt;
       const indexed = found.map((list) =>
-        list.map(({ label, score, box }) => ({ index: this.#labels.get(label) ?? 0, score, box })),
+        list.map(({ label, score, box }) => ({
+          index: this.#labels.get(label) ?? 0,
+          score: toScale(score, threshold),
+          box,
+        })),
       );
       job.connection.socket.write(encodeFound(job.id, inferMs, indexed));
       this.#counts.done += 1;
