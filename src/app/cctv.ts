@@ -45,6 +45,8 @@ export interface CctvParts {
 }
 
 const pictureMs = 8_000;
+
+const healthOf = { live: 'ok', connecting: 'starting', down: 'down', off: 'off' } as const;
 const minuteMs = 60_000;
 const sweepMs = 10 * minuteMs;
 
@@ -62,6 +64,9 @@ export class Cctv {
   readonly #parts: CctvParts;
   readonly #folders: { readonly snapshots: string; readonly recordings: string };
   #config: HouseConfig;
+  #signal: AbortSignal | undefined;
+  #detecting: Promise<void> | undefined;
+  #told: readonly string[] = [];
   #today = { day: '', events: 0, alerts: 0, at: 0 };
   #disk: CctvView['diskBytes'];
 
@@ -104,6 +109,7 @@ export class Cctv {
       mark: (camera, event, open, at) => this.fleet.order({ kind: 'event', camera, event, open, at }),
     });
     this.fleet.onSignal((signal) => this.#take(signal));
+    this.service.onChange(() => this.#tellHealth());
   }
 
   /** Opens the book and prepares the folders; nothing is connected before `run`. Throws STORE_UNAVAILABLE, STORE_NEWER. */
@@ -130,10 +136,10 @@ export class Cctv {
 
   /** Reads the cameras until the signal aborts; every process has ended when it resolves. */
   async run(signal: AbortSignal): Promise<void> {
-    const detecting = this.detector.run(signal);
+    this.#signal = signal;
     this.#arrange();
-    const reading = this.fleet.run(signal);
-    await Promise.all([detecting, reading, this.#keepHouse(signal)]);
+    await Promise.all([this.fleet.run(signal), this.#keepHouse(signal)]);
+    await this.#detecting;
   }
 
   /** Writes everything down. The processes must have ended before. */
@@ -154,7 +160,14 @@ export class Cctv {
       detector: {
         model: model?.name ?? detection.model,
         device: model?.device ?? detection.device,
-        state: problem === undefined ? (model === undefined ? 'starting' : 'ok') : reason(problem),
+        state:
+          this.#detecting === undefined
+            ? 'off'
+            : problem !== undefined
+              ? reason(problem)
+              : model === undefined
+                ? 'starting'
+                : 'ok',
       },
       eventsToday: this.#today.events,
       alertsToday: this.#today.alerts,
@@ -230,6 +243,24 @@ export class Cctv {
     }
   }
 
+  /** Starts the detector with the first camera that wants it: it holds the memory of a model. */
+  #detect(wanted: boolean): void {
+    if (wanted && this.#signal !== undefined) this.#detecting ??= this.detector.run(this.#signal);
+  }
+
+  /** Each camera is a component of its own in health. */
+  #tellHealth(): void {
+    const { health } = this.#parts;
+    const cameras = this.service.cameras();
+    for (const id of this.#told) if (!cameras.some((c) => c.id === id)) health.remove(`camera.${id}`);
+    this.#told = cameras.map((c) => c.id);
+    for (const { id, state, cause, detail, picture } of cameras) {
+      const why = [cause, detail].filter((part) => part !== undefined).join(': ');
+      if (state === 'live' && picture !== undefined) health.set(`camera.${id}`, 'degraded', picture.detail);
+      else health.set(`camera.${id}`, healthOf[state], state === 'live' ? 'gives pictures' : why || state);
+    }
+  }
+
   #arrange(): void {
     const { cameras, performance, processing, cctv } = this.#config;
     const { detection } = processing;
@@ -250,8 +281,9 @@ export class Cctv {
           folderOf: (id) => path.join(this.#folders.recordings, id),
         }),
       );
+    this.#detect(plans.some((p) => p.detect));
     for (const camera of cameras) for (const secret of secretsOf(camera)) this.#parts.log.hide(secret);
-    const detector = this.detector.path;
+    const detector = this.#detecting === undefined ? undefined : this.detector.path;
     this.fleet.configure(plans, {
       timeZone: this.#parts.timeZone,
       ...(detector === undefined ? {} : { detector }),
