@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Clock } from '#kernel/driver.ts';
 import { Bus } from '#kernel/bus.ts';
 import { reason } from '#kernel/errors.ts';
@@ -16,6 +17,7 @@ import { maintenance, toMaintenanceBody } from '#ops/maintenance.ts';
 import { systemClock } from '#platform/clock.ts';
 import { Health } from '#platform/health.ts';
 import { localHour } from '#platform/local-time.ts';
+import { LogFiles } from '#platform/log-files.ts';
 import type { Logger } from '#platform/log.ts';
 import { processStats, type SinkStats } from '#platform/stats.ts';
 import { Supervisor } from '#platform/supervisor.ts';
@@ -109,6 +111,8 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
 
   const lock = lockDataDir(dataDir);
   life.defer(() => lock.release());
+  const files = logFiles(options);
+  life.defer(() => files?.flush());
   const store = await openStore({
     dataDir,
     databaseUrl: options.databaseUrl,
@@ -359,8 +363,20 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
       cameras.configure(next);
       log.configure({ level: next.log.level, format: next.log.format });
     },
-    stopped: untilStopped(signal, life, log),
+    stopped: untilStopped(signal, life, log).then(() => files?.flush()),
   };
+}
+
+/** Where operators look for lines; a single cycle beside a running service leaves its files alone. */
+function logFiles({ config, clock, dataDir, log, lookFirst }: HouseOptions): LogFiles | undefined {
+  if (!config.log.files || lookFirst === true) return undefined;
+  const files = new LogFiles({
+    folder: path.join(dataDir, 'logs'),
+    now: () => clock.now(),
+    timeZone: config.home.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
+  });
+  log.listen(files.hear);
+  return files;
 }
 
 async function untilStopped(signal: AbortSignal, life: AsyncDisposableStack, log: Logger): Promise<void> {
