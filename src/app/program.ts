@@ -5,11 +5,13 @@ import { configCommands } from '#config/cli.ts';
 import { demoCommand } from './demo.ts';
 import { checkBeside, cliHouse, envFilesOf, findConfig, type GlobalOptions } from './context.ts';
 import { envBindings, houseConfig, type HouseConfig } from './config.ts';
+import { cctvProgram } from './cctv-cli.ts';
 import { electricityProgram } from './electricity-cli.ts';
 import { drivers } from '#electricity/drivers/index.ts';
 import { electricityConfig } from '#electricity/config.ts';
 import { askTerminal } from '#electricity/drivers/tuya/ask.ts';
 import { tuyaCommands } from '#electricity/drivers/tuya/cli.ts';
+import { audioCommands } from '#guard/channels/cli.ts';
 import { graphiteCommands } from '#metrics/cli.ts';
 import { doctorCommand } from '#ops/cli.ts';
 import { maintenanceCommand } from '#ops/maintenance.ts';
@@ -59,6 +61,8 @@ export const buildProgram: BuildProgram = (env, signal) => {
     });
   presenceProgram(program, house, { env, version, options });
   electricityProgram(program, house, { env, version, options });
+  cctvProgram(program, house, { env, version, options });
+  audioCommands(program, house);
   tuyaCommands(program, house, {
     settings: async () => {
       const electricity =

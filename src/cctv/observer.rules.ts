@@ -228,7 +228,7 @@ export class Observer {
 }
 
 /** Since when the point stands in each zone. */
-function zonesNow(
+export function zonesNow(
   before: Readonly<Record<string, number>>,
   zones: readonly Zone[],
   point: Point,

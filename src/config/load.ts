@@ -192,7 +192,8 @@ function withoutSecret(value: unknown): boolean {
 
 const secretName = (at: Path) =>
   at
-    .filter((s) => typeof s === 'string')
+    // Cameras of one list have a password each.
+    .map((s) => (typeof s === 'number' ? s + 1 : s))
     .join('_')
     .replaceAll(/[^\w.-]/g, '_');
 

@@ -128,7 +128,7 @@ async function minutesWithTick(
 }
 
 /** The stays of one person; the state before the first transition and after the last comes from the neighbours in the journal. */
-async function staysIn(store: Pick<Store, 'journal'>, person: string, from: number, to: number) {
+export async function staysIn(store: Pick<Store, 'journal'>, person: string, from: number, to: number) {
   const subject = `person:${person}`;
   const query = { kinds: transitionKinds, subject };
   const [events, [next], [last]] = await Promise.all([

@@ -9,6 +9,7 @@ import {
   type AVCodecID,
   type Stream,
 } from 'node-av';
+import type { Cause } from '../model.ts';
 import type { Measured, MeasureOrder, MeasureReply } from './measure.model.ts';
 import { paceOf, timesOf, type Sample } from './pace.rules.ts';
 
@@ -23,7 +24,12 @@ const codecs = new Map<AVCodecID, string>([
 const enoughKeys = 3;
 const leastMs = 1500;
 
-async function measure({ url, transport, forMs }: MeasureOrder): Promise<Measured> {
+async function measure({
+  url,
+  transport,
+  forMs,
+  keys: wanted = enoughKeys,
+}: MeasureOrder): Promise<Measured> {
   const demuxer = await (/^https?:/i.test(url)
     ? Demuxer.open(url, {
         format: 'mpjpeg',
@@ -35,7 +41,7 @@ async function measure({ url, transport, forMs }: MeasureOrder): Promise<Measure
         options: { rtsp_transport: transport, timeout: '5000000', allowed_media_types: 'video' },
       }));
   const stream = demuxer.video();
-  if (stream === undefined) throw new Error('there is no video in it');
+  if (stream === undefined) throw failure('CODEC_UNSUPPORTED', 'there is no video in it');
   const decoder = await Decoder.create(stream, { threadCount: 1 });
   const samples: Sample[] = [];
   let keys = 0;
@@ -57,14 +63,20 @@ async function measure({ url, transport, forMs }: MeasureOrder): Promise<Measure
         frame.free();
       }
     packet.free();
-    const enough = seen && keys >= enoughKeys && elapsed >= leastMs;
+    const enough = seen && keys >= wanted && elapsed >= leastMs;
     if (enough || elapsed >= forMs) break;
   }
   clearTimeout(stop);
-  if (!seen) throw new Error(samples.length === 0 ? 'no packet came' : 'no picture could be decoded');
+  if (!seen && samples.length === 0) throw failure('RTSP_SILENT', 'no packet came');
+  if (!seen && keys === 0) throw failure('NO_KEYFRAME', 'no keyframe came, so nothing can be shown');
+  if (!seen) throw failure('RTSP_GARBAGE', 'no picture could be decoded');
   const { times, keys: keyTimes } = timesOf(samples);
   return { codec: codecs.get(stream.codecpar.codecId) ?? 'other', ...size, ...paceOf(times, keyTimes) };
 }
+
+const failure = (cause: Cause, text: string) => new Error(text, { cause });
+const causeOf = (error: unknown) =>
+  error instanceof Error && typeof error.cause === 'string' ? { cause: error.cause as Cause } : {};
 
 // AV_NOPTS_VALUE: the packet tells no time.
 const noTime = -(2n ** 63n);
@@ -92,7 +104,7 @@ process.once('message', (order: MeasureOrder) => {
   Log.setLevel(AV_LOG_QUIET);
   measure(order).then(
     (measured) => answer({ ok: true, measured }),
-    (error: unknown) => answer({ ok: false, detail: detailOf(error, order.url) }),
+    (error: unknown) => answer({ ok: false, detail: detailOf(error, order.url), ...causeOf(error) }),
   );
 });
 process.once('disconnect', () => process.exit(0));

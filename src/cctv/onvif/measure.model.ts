@@ -1,3 +1,5 @@
+import type { Cause } from '../model.ts';
+
 /** What the parent and the child that measures a stream say to each other. */
 
 export interface MeasureOrder {
@@ -6,6 +8,8 @@ export interface MeasureOrder {
   readonly transport: 'tcp' | 'udp';
   /** Milliseconds to look, at most. */
   readonly forMs: number;
+  /** Keyframes after which enough is known; three unless given, as an interval needs two. */
+  readonly keys?: number;
 }
 
 export interface Measured {
@@ -23,4 +27,4 @@ export interface Measured {
 
 export type MeasureReply =
   | { readonly ok: true; readonly measured: Measured }
-  | { readonly ok: false; readonly detail: string };
+  | { readonly ok: false; readonly detail: string; readonly cause?: Cause };

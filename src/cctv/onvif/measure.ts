@@ -20,12 +20,14 @@ export function measureStream(order: MeasureOrder, signal?: AbortSignal): Promis
     };
     const stop = () => done({ ok: false, detail: 'it was stopped' });
     const timer = setTimeout(
-      () => done({ ok: false, detail: 'no picture came in time' }),
+      () => done({ ok: false, cause: 'RTSP_SILENT', detail: 'no picture came in time' }),
       order.forMs + graceMs,
     );
     child.once('message', (reply: MeasureReply) => done(reply));
     child.once('error', () => done({ ok: false, detail: 'the process that measures could not start' }));
-    child.once('exit', () => done({ ok: false, detail: 'the decoder died of what the camera sent' }));
+    child.once('exit', () =>
+      done({ ok: false, cause: 'DECODER_DIED', detail: 'the decoder died of what the camera sent' }),
+    );
     if (signal?.aborted === true) return stop();
     signal?.addEventListener('abort', stop, { once: true });
     child.send(order);
