@@ -5,6 +5,7 @@ import type { Log } from '#kernel/driver.ts';
 import { loadCalibration } from '#cctv/ground/calibrate.ts';
 import { GroundPath, type GroundStep } from '#cctv/ground/path.rules.ts';
 import { GroundView } from '#cctv/ground/view.rules.ts';
+import type { Polygon } from '#cctv/index.ts';
 import type { PathOnGround } from '#cctv/observer.rules.ts';
 
 /** `config/calibration` beside the settings; the original kept its settings in `config` already. */
@@ -21,6 +22,7 @@ export class Calibrations {
   readonly #folder: string;
   readonly #log: Log;
   readonly #views = new Map<string, { readonly text: string; readonly view: GroundView }>();
+  #masks: ReadonlyMap<string, readonly Polygon[]> = new Map();
 
   constructor(folder: string, log: Log) {
     this.#folder = folder;
@@ -28,9 +30,11 @@ export class Calibrations {
   }
 
   /** Reads the files of these cameras anew. */
-  load(cameras: readonly string[]): void {
-    for (const id of [...this.#views.keys()]) if (!cameras.includes(id)) this.#views.delete(id);
-    for (const id of cameras) {
+  load(cameras: readonly { readonly id: string; readonly object_masks: readonly Polygon[] }[]): void {
+    // Feet behind a mask are hidden feet.
+    this.#masks = new Map(cameras.map((c) => [c.id, c.object_masks]));
+    for (const id of [...this.#views.keys()]) if (!this.#masks.has(id)) this.#views.delete(id);
+    for (const { id } of cameras) {
       const file = path.join(this.#folder, `${id}.json`);
       try {
         const text = readFileSync(file, 'utf8');
@@ -49,7 +53,7 @@ export class Calibrations {
     const view = this.#views.get(camera)?.view;
     if (view === undefined) return undefined;
     return (label) => {
-      const way = new GroundPath(view, label);
+      const way = new GroundPath(view, label, this.#masks.get(camera));
       let last: GroundStep | undefined;
       return {
         step: (at, box) => (last = way.step(at, box)),

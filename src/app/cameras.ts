@@ -67,7 +67,7 @@ export class Cameras {
 
   configure(config: HouseConfig): void {
     this.#config = config;
-    this.#calibrations.load(config.cameras.map((c) => c.id));
+    this.#calibrations.load(config.cameras);
     if (this.#running === undefined) return void this.start();
     this.#running.cctv.configure(config);
     this.#running.guard.configure(config);
@@ -135,7 +135,7 @@ export class Cameras {
     const { clock, log, store, health, timeZone, dataDir, presence, strangers, publisher } = this.#parts;
     const config = this.#config;
     try {
-      this.#calibrations.load(config.cameras.map((c) => c.id));
+      this.#calibrations.load(config.cameras);
       const cctv = await Cctv.open(config, {
         ...this.#parts,
         live: this.live,

@@ -66,7 +66,7 @@ export function together(c: Context): string[] {
         !p.furniture &&
         o.at - p.at <= presentMs &&
         rule.classes.includes(p.label) &&
-        p.score >= (rule.confidence_threshold ?? 0) &&
+        p.score >= rule.confidence_threshold &&
         (rule.zones === undefined || rule.zones.some((zone) => p.zones.includes(zone))),
     )
     .map(([event]) => event);
@@ -137,9 +137,9 @@ export const conditionChecks: readonly Check[] = [
   },
   {
     gate: 'confidence',
-    wanted: (rule) => rule.confidence_threshold !== undefined,
-    passes: ({ rule, o }) => compare(o.score, '>=', rule.confidence_threshold!),
-    text: ({ rule, o }) => `${o.score.toFixed(2)}, wanted at least ${rule.confidence_threshold!.toFixed(2)}`,
+    wanted: () => true,
+    passes: ({ rule, o }) => compare(o.score, '>=', rule.confidence_threshold),
+    text: ({ rule, o }) => `${o.score.toFixed(2)}, wanted at least ${rule.confidence_threshold.toFixed(2)}`,
   },
   {
     gate: 'not a fixture',

@@ -37,6 +37,7 @@ test('a rule needs no more than an id', () => {
   expect(alertRule.parse({ id: 'any' })).toEqual({
     id: 'any',
     enabled: true,
+    confidence_threshold: 0.6,
     classes: ['person'],
     conditions: {},
     presence: { unknown_phone: 'raise', arrivals: 'explain' },

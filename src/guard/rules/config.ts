@@ -118,13 +118,13 @@ export const alertRule = z
       .number()
       .min(0)
       .max(1)
-      .optional()
+      .default(0.6)
       .meta(
         meta({
           title: 'Confidence',
           description:
-            'Least score of the object, the median of its last sights; what the detector itself asks for (processing.detection.confidence_threshold) unless set',
-          examples: [0.5],
+            'Least score of the object, the median of its last sights. On the scale of all models 0.5 is where the detector begins to believe; an alert asks for a little more, because it disturbs people',
+          examples: [0.6],
         }),
       ),
     zones: z
