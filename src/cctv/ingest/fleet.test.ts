@@ -14,6 +14,7 @@ import { silent } from '#platform/log.ts';
 import { DetectorServer } from '../detect/server.ts';
 import type { Clip } from '../sim/clip.ts';
 import { drawnClip, movingSquare } from '../sim/media.ts';
+import { KeepFolders } from '../keep/folders.ts';
 import { MjpegSim } from '../sim/mjpeg.ts';
 import { RtspSim } from '../sim/rtsp.ts';
 import { brightSquares, Heard, planFor, until } from './fixture.ts';
@@ -201,6 +202,31 @@ test.each(['tcp', 'udp'] as const)('reads H.265 over %s', async (transport) => {
   fleet.configure([planFor('yard', sim.url('/hevc'), { transport })], settings());
   await until('tracks', () => heard.of('tracks').some((t) => t.tracks.length > 0));
   expect(heard.of('stream')[0]!.info).toMatchObject({ codec: 'hevc', width: 320, height: 240 });
+});
+
+test('records one stream and shows it live while another is looked at', async () => {
+  sim.add('/main', clip);
+  new KeepFolders(join(folder, 'kept.json')).claim(join(folder, 'recordings'));
+  const urls = { detect: sim.url('/yard'), record: sim.url('/main'), live: sim.url('/main') };
+  const record = {
+    mode: 'continuous',
+    folder: join(folder, 'recordings', 'yard'),
+    segmentSeconds: 2,
+    preSeconds: 1,
+    postSeconds: 1,
+  } as const;
+  fleet.configure([planFor('yard', sim.url('/yard'), { urls, record })], settings());
+  fleet.order({ kind: 'watch', camera: 'yard', on: true });
+  await until('a whole segment', () => heard.of('segment').some((s) => s.closed && s.bytes > 1000));
+  await until('a fragment', () => heard.of('live').some((l) => l.part === 'fragment' && l.key));
+  expect(heard.of('live')[0]).toMatchObject({
+    part: 'init',
+    mime: expect.stringContaining('avc1.') as string,
+  });
+  expect(new Set(heard.of('stream').map((s) => s.role))).toEqual(new Set(['detect', 'record', 'live']));
+  expect(sim.counts('/main').mostConnections).toBe(1);
+  // The stream that is only kept is never decoded: as many frames as the other sends, not twice.
+  expect(heard.of('stats').at(-1)!.stats.decodedFps).toBeLessThan(13);
 });
 
 test('reads MJPEG over HTTP', async () => {

@@ -1,14 +1,4 @@
-import type {
-  Box,
-  CameraState,
-  CameraStats,
-  Cause,
-  Detection,
-  Polygon,
-  Role,
-  StreamInfo,
-  Track,
-} from '../model.ts';
+import type { Box, CameraState, CameraStats, Cause, Polygon, Role, StreamInfo, Track } from '../model.ts';
 
 /**
  * What the core and a child that reads cameras say to each other (`child_process.fork`, `serialization: 'advanced'`).
@@ -154,10 +144,3 @@ export type Signal =
       readonly code?: string;
       readonly message: string;
     };
-
-/** What a detector gives back for one picture: in fractions of the picture that it was given. */
-export interface Detected {
-  readonly detections: readonly Detection[];
-  /** Milliseconds of the inference itself. */
-  readonly inferMs: number;
-}
