@@ -13,7 +13,7 @@ import type { MqttIo } from '#metrics/sinks/mqtt/sink.ts';
 import type { startBroker } from '#platform/mqtt/broker.ts';
 import { families, GraphiteSink, renderPrometheus, Tick } from '#metrics/index.ts';
 import { GraphiteEvents } from '#metrics/sinks/graphite-events/sink.ts';
-import { maintenance, toMaintenanceBody } from '#ops/maintenance.ts';
+import { areasOf, maintenance, toMaintenanceBody } from '#ops/maintenance.ts';
 import { systemClock } from '#platform/clock.ts';
 import { Health } from '#platform/health.ts';
 import { localHour } from '#platform/local-time.ts';
@@ -317,7 +317,8 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
       readings: store.readings,
       health,
       stats,
-      maintenance: async () => (await maintenance(store.state, clock.now())).map(toMaintenanceBody),
+      maintenance: async () =>
+        (await maintenance(store.state, clock.now(), areasOf(config))).map(toMaintenanceBody),
       metrics: () =>
         renderPrometheus(
           families({

@@ -61,9 +61,11 @@ function raw(bytes: string): Promise<string> {
 test('the maintenance calendar is read over HTTP', async () => {
   const item = {
     id: 'check-token',
+    area: 'presence' as const,
     cadence: 'monthly' as const,
     title: 'Check the token',
     how: 'lares doctor homeassistant',
+    minutes: null,
     done_at: '2026-01-01T08:00:00.000Z',
     due_at: null,
     due: false,

@@ -7,9 +7,11 @@ const maintenanceBody = z.object({
   items: z.array(
     z.object({
       id: z.string(),
-      cadence: z.enum(['weekly', 'monthly', 'quarterly']),
+      area: z.enum(['presence', 'cctv']),
+      cadence: z.enum(['daily', 'weekly', 'monthly', 'quarterly', 'annually']),
       title: z.string(),
       how: z.string(),
+      minutes: z.number().nullable(),
       done_at: instant.nullable(),
       due_at: instant.nullable(),
       due: z.boolean(),
@@ -26,7 +28,7 @@ export function maintenanceRoutes(ports: Pick<HttpPorts, 'maintenance'>): Fastif
       {
         schema: {
           tags: ['records'],
-          summary: 'What wants doing every week, month and quarter, and when it was last done',
+          summary: 'What wants doing every day, week, month, quarter and year, and when it was last done',
           response: { 200: maintenanceBody },
         },
       },
