@@ -20,6 +20,10 @@ export interface Target {
   /** From the filtered foot point towards the one that was just seen: the filter is a little late at every turn. */
   lean: Point;
   readonly still: Still;
+  /** How many boxes in a row were larger than expected, in width and height alike; below 0: smaller. */
+  grows: number;
+  /** The first box of it, in fractions of the picture. */
+  readonly birth: Box;
   /** The last scores, at most ten. */
   readonly scores: number[];
   /** Mean of its looks; empty while none is known. */
@@ -97,10 +101,12 @@ export function born(id: number, s: Seen, at: number): Target {
     labels: [{ name: label, weight: score }],
     x: axis(s.x, place, speed),
     y: axis(s.y, place, speed),
-    logWidth: axis(s.logWidth, square(tuning.widthNoise), 0.04),
-    logHeight: axis(s.logHeight, square(tuning.heightNoise), 0.04),
+    logWidth: axis(s.logWidth, square(tuning.widthNoise), square(tuning.startGrowth)),
+    logHeight: axis(s.logHeight, square(tuning.heightNoise), square(tuning.startGrowth)),
     lean: upright,
     still: stand(s.x, s.y, at),
+    grows: 0,
+    birth: s.detection.box,
     scores: [score],
     look: look === undefined ? [] : Array.from(look),
     bornAt: at,
@@ -116,7 +122,7 @@ const upright: Point = { x: 0, y: 0 };
 
 /** Steps of the filter never exceed this: what was not looked at for longer is simply unknown. */
 const longestStep = 5;
-const largest = { place: 3, speed: 2, logSize: 0.5, logRate: 0.3 };
+const largest = { place: 3, speed: 2, logSize: 0.5, logRate: 1 };
 
 /** Moves a target `dt` seconds on. What is `parked` stays where it is. */
 export function advance(t: Target, dt: number, parked: boolean): void {
@@ -147,13 +153,31 @@ function bound(a: Axis, sdOfPlace: number, sdOfSpeed: number): void {
 }
 
 /**
+ * 1 when a detection is larger than expected in width and height alike, -1 when it is smaller, else 0. What is hidden
+ * or shares a box changes in one of them; what comes closer in both.
+ */
+function growth(t: Target, s: Seen): -1 | 0 | 1 {
+  const high = s.logHeight - t.logHeight.x;
+  const wide = s.logWidth - t.logWidth.x;
+  if (Math.abs(high) < tuning.growStep || wide * high < (high * high) / 2) return 0;
+  return high > 0 ? 1 : -1;
+}
+
+/**
  * What a detection says of a target when parts of the object are hidden or two objects share a box: of the upper and
  * the lower edge the one is trusted that fits, the other is placed by the known height.
  */
 function reading(t: Target, s: Seen): { y: number; noise: number; sizeNoise: number } {
   const height = heightOf(t);
   const share = s.height / height;
-  if (t.hits < tuning.cutHits || (share >= 1 - tuning.cutBelow && share <= 1 + tuning.cutAbove))
+  // At the edge of the picture an object shows more or less of itself each time: nothing is hidden there.
+  const atEdge = s.y > 0.99 || s.y - s.height < 0.01;
+  if (
+    atEdge ||
+    growth(t, s) * t.grows >= tuning.growTimes - 1 ||
+    t.hits < tuning.cutHits ||
+    (share >= 1 - tuning.cutBelow && share <= 1 + tuning.cutAbove)
+  )
     return { y: s.y, noise: 1, sizeNoise: 1 };
   const top = s.y - s.height;
   const byTop = Math.abs(top - (t.y.x - height)) < Math.abs(s.y - t.y.x);
@@ -168,6 +192,11 @@ function reading(t: Target, s: Seen): { y: number; noise: number; sizeNoise: num
 export function observe(t: Target, s: Seen, at: number, strong: boolean, alone: boolean): void {
   const { y, noise, sizeNoise } = reading(t, s);
   const place = square(tuning.placeNoise * sizeOf(t));
+  const grows = growth(t, s);
+  t.grows = grows * t.grows > 0 ? t.grows + grows : grows;
+  // So often in a row it is no wobble: how fast it grows is not known any more.
+  if (Math.abs(t.grows) >= tuning.growTimes)
+    for (const a of [t.logWidth, t.logHeight]) a.pvv = Math.max(a.pvv, square(tuning.growAgain));
   update(t.x, s.x, place);
   update(t.y, y, place * noise);
   t.lean = { x: tuning.lean * (s.x - t.x.x), y: tuning.lean * (y - t.y.x) };

@@ -139,6 +139,25 @@ describe('somebody who walks', () => {
   });
 });
 
+describe('what comes closer or goes away', () => {
+  /** Stands for two seconds, then changes its size by a factor a frame about the same middle. */
+  const scaled = (factor: number) => (i: number) => {
+    const by = factor ** Math.max(0, i - 10);
+    return at('car', 0.5 - 0.04 * by, 0.5 - 0.04 * by, 0.08 * by, 0.08 * by, 0.8);
+  };
+
+  test.each([1.05, 1.1, 1.15, 0.9, 0.85])(
+    'keeps its id, and its box follows, at %d times the size each frame',
+    (factor) => {
+      const frames = times(26, (i) => [scaled(factor)(i)]);
+      const steps = play(new Tracker({ aspect }), frames);
+      expect(steps.map(({ tracks }) => ids(tracks))).toEqual(frames.map(() => [1]));
+      const size = steps.at(-1)!.tracks[0]!.box.height / frames.at(-1)![0]!.box.height;
+      expect(Math.abs(Math.log(size))).toBeLessThan(0.1);
+    },
+  );
+});
+
 describe('several', () => {
   test('keep their ids when they cross', () => {
     const tracker = new Tracker({ aspect });
@@ -199,6 +218,19 @@ describe('several', () => {
 });
 
 describe('what stands', () => {
+  test('must be seen more often than what moves, be it only that it comes in over the edge', () => {
+    const sights = (frame: (i: number) => Detection) =>
+      play(
+        new Tracker({ aspect }),
+        times(12, (i) => [frame(i)]),
+      ).findIndex(({ tracks }) => tracks[0]!.state === 'confirmed') + 1;
+    const drivesIn = (i: number) => at('car', 0.4, 0.9 - i * 0.05, 0.2, 0.1 + i * 0.05, 0.6);
+    expect(sights((i) => person(0.1 + i * 0.02, 0.4, 0.6))).toBe(3);
+    expect(sights(drivesIn)).toBe(3);
+    expect(sights(() => person(0.3, 0.4, 0.6))).toBe(5);
+    expect(sights(() => person(0.3, 0.4, 0.5))).toBe(8);
+  });
+
   const arrival = times(15, (i) => [car(Math.min(0.5, 0.1 + i * 0.04))]);
 
   test('says since when, and forgets that when it moves on', () => {

@@ -1,4 +1,5 @@
 import type { Box, Detection, Track } from '../model.ts';
+import { iou } from '../box.rules.ts';
 import { assign } from './assign.rules.ts';
 import { isKnown, note, type Place, stillRemembered } from './places.rules.ts';
 import { isParked, stationarySince } from './stationary.rules.ts';
@@ -148,7 +149,7 @@ export class Tracker {
         (o) => o === s || cover(s.detection.box, o.detection.box) < tuning.lookCover,
       );
       observe(t, s, now, s.detection.score >= this.options.threshold, alone);
-      if (t.state === 'lost' || this.isConvincing(t)) t.state = 'confirmed';
+      if (t.state === 'lost' || this.isConvincing(t, s)) t.state = 'confirmed';
     }
     return {
       targets: targets.filter((_, i) => pairs[i]! < 0),
@@ -156,12 +157,12 @@ export class Tracker {
     };
   }
 
-  private isConvincing(t: Target): boolean {
+  private isConvincing(t: Target, s: Seen): boolean {
     if (t.state !== 'tentative') return true;
     // One that is only just good enough adds little: errors of a detector are, and need to be seen again and again.
     const { threshold } = this.options;
     const sum = t.scores.reduce((total, score) => total + score - tuning.confirmFree * threshold, 0);
-    const stands = Math.hypot(t.x.v, t.y.v) < tuning.standsBelow * heightOf(t);
+    const stands = iou(t.birth, s.detection.box) > tuning.standsAbove;
     const enough = tuning.confirmScore * threshold * (stands ? tuning.confirmStanding : 1);
     return t.hits >= tuning.confirmHits && sum >= enough;
   }
