@@ -82,7 +82,7 @@ export class Cameras {
     running.stop.abort();
     await running.done;
     await running.guard.stop();
-    running.cctv.stop();
+    await running.cctv.stop();
     this.#running = undefined;
   }
 

@@ -143,9 +143,9 @@ export class Cctv {
   }
 
   /** Writes everything down. The processes must have ended before. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.service.stop();
-    this.book.close();
+    await this.book.close();
   }
 
   view(): CctvView {
@@ -177,6 +177,12 @@ export class Cctv {
 
   /** The readings of one tick. */
   read(): Reading[] {
+    const { problem } = this.book;
+    this.#parts.health.set(
+      'cctv.book',
+      problem === undefined ? 'ok' : 'degraded',
+      problem ?? 'events and alerts are written',
+    );
     return cctvReadings(this.view(), this.#config.cctv.prefix);
   }
 
