@@ -8,7 +8,7 @@ import type { ChannelIo, ChannelSettings, Publisher } from '#guard/channels/cont
 import { AlertQueue } from '#guard/channels/queue.ts';
 import type { ChannelStats } from '#guard/channels/place.ts';
 import { channels, type Action, type ChannelKind } from '#guard/channels/registry.ts';
-import { modeAt, type HandMode, type ModeView } from '#guard/mode.rules.ts';
+import { modeAt, modeData, type HandMode, type ModeView } from '#guard/mode.rules.ts';
 import type { AlertMessage, HomeMode, Situation } from '#guard/model.ts';
 import { Guard, messageOf } from '#guard/service.ts';
 import { situationOf } from '#guard/situation.rules.ts';
@@ -51,6 +51,8 @@ export class HouseGuard {
   #situation: Situation | undefined;
   readonly #startedAt: number;
   readonly #unwritten = new Map<string, AlertMessage>();
+  readonly #ending = new AbortController();
+  readonly #lines = new Set<Promise<void>>();
 
   constructor(config: HouseConfig, parts: GuardParts) {
     const { clock, log, book, health, store, cameraName, dataDir, timeZone, publisher } = parts;
@@ -98,7 +100,10 @@ export class HouseGuard {
         if (this.#unwritten.size <= mostUnwritten) break;
         this.#unwritten.delete(id);
       }
-      void this.#writeLine(alert);
+      const line = this.#writeLine(alert)
+        .catch((error: unknown) => log.error(`alerts error: ${reason(error)}`, { error }))
+        .then(() => void this.#lines.delete(line));
+      this.#lines.add(line);
     });
   }
 
@@ -124,8 +129,11 @@ export class HouseGuard {
     return this.queue.run(signal);
   }
 
-  stop(): Promise<void> {
-    return this.guard.stop();
+  /** The lines of alerts that came just before are written, too. */
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    await Promise.all(this.#lines);
+    await this.guard.stop();
   }
 
   observe(observation: Observation): void {
@@ -164,14 +172,15 @@ export class HouseGuard {
     this.#hand = mode === undefined ? undefined : { mode, ...(ms === undefined ? {} : { until: at + ms }) };
     this.#situation = undefined;
     await (this.#hand === undefined ? store.state.delete(handKey) : store.state.set(handKey, this.#hand));
-    log.info(`mode of the house: ${this.mode().mode} (${this.mode().why})`, { actor });
+    const now = this.mode();
+    log.info(`mode of the house: ${now.mode} (${now.why})`, { actor });
     await store.journal.append({
       at,
       kind: 'guard.mode',
       subject: 'house',
       cause: actor,
-      evidence: [{ at, source: 'guard', text: this.mode().why }],
-      data: { mode: this.mode().mode },
+      evidence: [{ at, source: 'guard', text: now.why }],
+      data: modeData(now.mode, this.#hand),
     });
   }
 
@@ -200,7 +209,7 @@ export class HouseGuard {
   /** One line an alert in alerts.log, with what became of telling it. */
   async #writeLine(alert: AlertMessage): Promise<void> {
     const { clock, log, book } = this.#parts;
-    await clock.sleep(resultsAfterMs);
+    await clock.sleep(resultsAfterMs, this.#ending.signal);
     const distance = book.findAlert(alert.id)?.distance;
     const results = book.deliveriesOf(alert.id).map((d) => `${d.channel}:${d.state}`);
     log.child('alerts').info(alert.text, {
