@@ -308,6 +308,11 @@ export class EventBook {
     return { events: count('events'), alerts: count('alerts') };
   }
 
+  /** Why changes wait in memory; undefined while they are written. */
+  get problem(): string | undefined {
+    return this.#file.stats.problem;
+  }
+
   counts(): BookCounts {
     const { pending, dropped, problem } = this.#file.stats;
     return {
