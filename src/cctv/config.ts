@@ -355,5 +355,6 @@ export const cctvConfig = z
   .prefault({})
   .meta(meta({ title: 'CCTV', description: 'What is kept of the cameras', reload: 'live' }));
 
+export type CctvConfig = z.infer<typeof cctvConfig>;
 export type CameraConfig = z.infer<typeof cameraConfig>;
 export type PerformanceConfig = z.infer<typeof performanceConfig>;
