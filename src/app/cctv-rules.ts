@@ -1,13 +1,12 @@
 import type { Command } from 'commander';
 import type { EventBook } from '#cctv/book/book.ts';
 import { pastObservations } from '#cctv/past.rules.ts';
-import type { HandMode } from '#guard/mode.rules.ts';
-import type { HomeMode, Situation } from '#guard/model.ts';
+import { handOf } from '#guard/mode.rules.ts';
+import type { Situation } from '#guard/model.ts';
 import type { AlertRule } from '#guard/rules/config.ts';
 import { renderReplay } from '#guard/rules/replay.render.ts';
 import { replay, type Replay } from '#guard/rules/replay.rules.ts';
 import { pastSituations } from '#guard/situation.rules.ts';
-import type { HouseEvent } from '#kernel/event.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { systemClock } from '#platform/clock.ts';
 import { table } from '#platform/table.ts';
@@ -73,7 +72,7 @@ async function tryRules(
   const to = systemClock.now() + 1;
   const from = to - days * dayMs;
   const calibrations = new Calibrations(calibrated, house.log);
-  calibrations.load(settings.cameras.map((c) => c.id));
+  calibrations.load(settings.cameras);
   const scenes = new Map(
     settings.cameras.map((c) => [
       c.id,
@@ -123,17 +122,8 @@ async function situations(
     stays: stays.flat(),
     names: new Map(people.map(({ person, name }) => [person, name ?? person])),
     phones: [],
-    hands: changes.map((change) => ({ at: change.at, hand: handOf(change) })),
+    hands: changes.map(({ at, data }) => ({ at, hand: handOf(data) })),
   });
-}
-
-const homeModes: readonly unknown[] = ['home', 'away', 'night'] satisfies HomeMode[];
-
-/** The mode that was set by hand; undefined where it was taken back. */
-function handOf({ data, evidence }: HouseEvent): HandMode | undefined {
-  const { mode, until } = data;
-  if (!homeModes.includes(mode) || evidence[0]?.text !== 'set by hand') return undefined;
-  return { mode: mode as HomeMode, ...(typeof until === 'number' ? { until } : {}) };
 }
 
 function rulesText(rules: readonly AlertRule[]): string {

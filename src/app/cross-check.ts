@@ -19,7 +19,7 @@ export function crossCheck(
   const { alert_rules: rules, cameras, speakers, processing } = config;
   if (rules.length === 0) return [];
   const measured = new Calibrations(calibrations, silent);
-  measured.load(cameras.map(({ id }) => id));
+  measured.load(cameras);
   const references = measured.references();
   const classes = knownCard(processing.detection.model)?.classes;
   const problems = checkRules(rules, {

@@ -130,7 +130,11 @@ describe('a probe', () => {
   test('of a camera that sends nothing says so', async () => {
     cameras.fault('/hevc', { halfOpen: true });
     const order = { url: bare('/hevc'), transport: 'tcp', forMs: 500 } as const;
-    expect(await measureStream(order)).toEqual({ ok: false, detail: expect.any(String) as string });
+    expect(await measureStream(order)).toEqual({
+      ok: false,
+      cause: 'RTSP_SILENT',
+      detail: expect.any(String) as string,
+    });
     cameras.heal('/hevc');
   });
 });
