@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { guardConfig } from './config.ts';
-import { modeAt, type HandMode } from './mode.rules.ts';
+import { handOf, modeAt, modeData, type HandMode } from './mode.rules.ts';
 
 const timeZone = 'Europe/London';
 const day = Date.parse('2026-06-15T12:00:00Z');
@@ -40,4 +40,21 @@ test.each<[string, object, number, readonly string[] | undefined, HandMode | und
   ],
 ])('%s', (_, settings, at, residentsHome, hand, mode, why) => {
   expect(modeAt(guardConfig.parse(settings), { at, timeZone, residentsHome, hand })).toEqual({ mode, why });
+});
+
+test.each<[string, HandMode | undefined, object]>([
+  ['for a while', { mode: 'night', until: day }, { mode: 'night', by_hand: true, until: day }],
+  ['until it is taken back', { mode: 'away' }, { mode: 'away', by_hand: true }],
+  ['never', undefined, { mode: 'home', by_hand: false }],
+])('a mode set by hand %s is read again from the journal as it was', (_, hand, data) => {
+  expect(modeData(hand?.mode ?? 'home', hand)).toEqual(data);
+  expect(handOf(JSON.parse(JSON.stringify(data)) as Record<string, unknown>)).toEqual(hand);
+});
+
+test('an event without a mode that there is says nothing of hands', () => {
+  expect([handOf({}), handOf({ by_hand: true, mode: 'asleep' }), handOf({ mode: 'away' })]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });

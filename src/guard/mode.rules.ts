@@ -41,3 +41,20 @@ export function modeAt(
     why: now.residentsHome === undefined ? 'nobody can tell who is home' : 'somebody is home',
   };
 }
+
+const handModes: readonly unknown[] = ['home', 'away', 'night'] satisfies HomeMode[];
+
+/** The data of the journal's event `guard.mode`: the mode from then on, and by whom and for how long. */
+export function modeData(mode: HomeMode, hand: HandMode | undefined): Readonly<Record<string, unknown>> {
+  return {
+    mode,
+    by_hand: hand !== undefined,
+    ...(hand?.until === undefined ? {} : { until: hand.until }),
+  };
+}
+
+/** The mode that such an event says was set by hand; undefined where it was taken back. */
+export function handOf({ mode, by_hand, until }: Readonly<Record<string, unknown>>): HandMode | undefined {
+  if (by_hand !== true || !handModes.includes(mode)) return undefined;
+  return { mode: mode as HomeMode, ...(typeof until === 'number' ? { until } : {}) };
+}
