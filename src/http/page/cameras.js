@@ -74,7 +74,8 @@ function fill(tile, camera) {
   const still = camera.state === 'live' && camera.picture !== null ? camera.picture.detail : undefined;
   tile.state.textContent =
     camera.state === 'live'
-      ? (still ?? `${camera.recording ? 'recording · ' : ''}${camera.fps ?? 0} looks a second`)
+      ? (still ??
+        `${camera.recording ? 'recording · ' : ''}${Math.round((camera.fps ?? 0) * 10) / 10} looks a second`)
       : stateWords[camera.state];
   const { width, height } = camera.streams.live ?? camera.streams.detect ?? { width: 16, height: 9 };
   tile.screen.parentElement.style.aspectRatio = `${width} / ${height}`;
@@ -117,7 +118,9 @@ function eventRow(event) {
       ? el('span', { class: 'thumb' })
       : el('img', { class: 'thumb', src: event.snapshot, alt: '', loading: 'lazy', width: 96, height: 54 });
   const zones = event.data.zones ?? [];
-  const nearest = Object.entries(event.data.nearest ?? {}).map(([name, d]) => `${d} m from ${name}`);
+  const nearest = Object.entries(event.data.nearest ?? {}).map(
+    ([name, d]) => `${metres({ metres: d })} from ${name.replaceAll('_', ' ')}`,
+  );
   return el(
     'li',
     { class: 'sighting', 'data-event': event.id },
