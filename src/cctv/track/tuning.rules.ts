@@ -4,8 +4,8 @@
  *
  * Where they come from: chosen as the middle of a plateau on frames 0 to 396 of PETS2009 S2.L1, forwards and backwards
  * in time, at 5 and 10 frames a second, over three thresholds of each of five detectors (YOLOX-Nano, YOLOv8n, NanoDet-m,
- * YOLO11n, CenterNet) at once. Half or twice the value of any one moves the mean MOTA by at most 1.5 points, and the
- * mean IDF1 by at most 2, but for half of `placeNoise` (7). TUD-Campus was looked at, not tuned on. Those marked
+ * YOLO11n, CenterNet) at once. Half or twice the value of any one moves the mean MOTA by at most 1.5 points and the
+ * mean IDF1 by at most 2, but for half of `placeNoise` (IDF1 7); `confirmFree` is a share and has no double. TUD-Campus was looked at, not tuned on. Those marked
  * (choice) were not tuned either: they follow from what people want of a house; `growTimes` and `growAgain` cost 0.2
  * points of MOTA there and were made for what comes closer, of which that footage has nothing.
  */
