@@ -1,4 +1,11 @@
-import { LiveHub, type CctvPort, type CctvView, type StoredAlert, type StoredEvent } from '#cctv/index.ts';
+import {
+  LiveHub,
+  type CameraView,
+  type CctvPort,
+  type CctvView,
+  type StoredAlert,
+  type StoredEvent,
+} from '#cctv/index.ts';
 import type { GuardPort, HomeMode } from '#guard/index.ts';
 import { LaresError } from '#kernel/errors.ts';
 
@@ -67,6 +74,23 @@ export class SimCctv implements CctvPort {
     return () => this.#listeners.delete(listener);
   };
 }
+
+/** A camera that gives no picture. */
+export const simCamera = (id: string, name: string): CameraView => ({
+  id,
+  name,
+  enabled: true,
+  address: 'rtsp://192.0.2.21:554/stream1',
+  state: 'down',
+  since: 0,
+  cause: 'RTSP_CONNECT',
+  detail: 'no answer from 192.0.2.21',
+  streams: {},
+  calibrated: false,
+  record: 'off',
+  recording: false,
+  objects: [],
+});
 
 /** A guard for tests of routes: without rules, in a mode that is only ever set by hand. */
 export class SimGuard implements GuardPort {

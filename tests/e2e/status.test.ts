@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { serve, type RunningServer } from '#http/index.ts';
+import { simCamera } from '#http/sim-cctv.ts';
 import { simPerson, type SimHouse } from '#http/sim.ts';
 import { chromiumPath, openBrowser, phone } from './browser.ts';
 import { household } from './household.ts';
@@ -117,6 +118,32 @@ describe.skipIf(chromiumPath === undefined)(`the status page${reason}`, () => {
     expect(trouble).toEqual([]);
     house.change('sam', { state: 'away', probability: 0.02 });
     house.health.set('wifi', 'ok', 'sweeps again');
+    await page.close();
+  });
+
+  test('cameras and ways to tell people are called as people call them', async () => {
+    const { page, trouble } = await open();
+    house.health.set('camera.front', 'down', 'no answer from 192.0.2.21');
+    house.health.set('camera.back_yard', 'degraded', 'the camera was moved');
+    house.health.set('alerts.speak', 'down', 'the speaker is away');
+    house.health.set('cctv.disk', 'down', 'the disk is not mounted');
+    house.cctv.cameras = [simCamera('front', 'Front door')];
+    house.cctv.changed();
+    const told = page.locator('#attention-list li b');
+    await told.filter({ hasText: 'Camera Front door' }).waitFor();
+    await told.filter({ hasText: 'Disk' }).waitFor();
+    expect((await told.allTextContents()).toSorted()).toEqual([
+      'Camera Front door',
+      'Camera back yard',
+      'Disk for pictures and video',
+      'Spoken alerts',
+      'Tado',
+    ]);
+    expect(trouble).toEqual([]);
+    for (const name of ['camera.front', 'camera.back_yard', 'alerts.speak', 'cctv.disk'])
+      house.health.remove(name);
+    house.cctv.cameras = [];
+    house.cctv.changed();
     await page.close();
   });
 

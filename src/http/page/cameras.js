@@ -4,9 +4,13 @@ import { age, ask, byId, draw, el, listed, many, moment, svg } from './lib.js';
 import { attachLive } from './live.js';
 
 const tiles = new Map();
+const names = new Map();
 const mostRows = 8;
 
 const stateWords = { off: 'switched off', connecting: 'connecting', live: 'live', down: 'no picture' };
+/** What the settings call a camera, where the stream has told it. */
+export const cameraName = (id) => names.get(id) ?? id.replaceAll(/[_-]/g, ' ');
+
 const metres = (d) => `${d.metres < 10 ? d.metres.toFixed(1) : Math.round(d.metres)} m`;
 
 function objectWords(object) {
@@ -89,7 +93,7 @@ function fill(tile, camera) {
   if (before !== camera.state) play(tile, camera.id);
 }
 
-/** Draws the snapshot that the stream brings. */
+/** Draws the snapshot that the stream brings. True when a camera is called otherwise than before. */
 export function drawCameras({ cameras, events_today: seen, alerts_today: told }) {
   const first = byId('cameras').hidden && cameras.length > 0;
   byId('cameras').hidden = cameras.length === 0;
@@ -99,7 +103,10 @@ export function drawCameras({ cameras, events_today: seen, alerts_today: told })
       tile.live?.close();
       tiles.delete(id);
     }
+  const before = JSON.stringify([...names]);
+  names.clear();
   for (const camera of cameras) {
+    names.set(camera.id, camera.name);
     if (!tiles.has(camera.id)) tiles.set(camera.id, newTile(camera));
     fill(tiles.get(camera.id), camera);
   }
@@ -110,6 +117,7 @@ export function drawCameras({ cameras, events_today: seen, alerts_today: told })
   byId('camera-facts').textContent =
     `${many(seen, 'event', 'events')} and ${many(told, 'alert', 'alerts')} today`;
   if (first) void refreshCameras();
+  return JSON.stringify([...names]) !== before;
 }
 
 function eventRow(event) {
@@ -125,7 +133,7 @@ function eventRow(event) {
     'li',
     { class: 'sighting', 'data-event': event.id },
     event.snapshot === null ? picture : el('a', { href: event.snapshot }, picture),
-    el('span', { class: 'what' }, `${event.identity?.name ?? event.label}, ${event.camera}`),
+    el('span', { class: 'what' }, `${event.identity?.name ?? event.label}, ${cameraName(event.camera)}`),
     el(
       'span',
       { class: 'because' },
@@ -141,7 +149,7 @@ function alertRow(alert) {
     { class: 'told', 'data-severity': alert.severity },
     el('time', { datetime: alert.at }, moment(alert.at)),
     el('span', { class: 'what' }, alert.message),
-    el('span', { class: 'because' }, `${alert.rule}, ${alert.camera}`),
+    el('span', { class: 'because' }, `${alert.rule}, ${cameraName(alert.camera)}`),
   );
 }
 

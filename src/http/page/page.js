@@ -1,6 +1,6 @@
 // The whole status page. Text from outside reaches the page only as text nodes: a host name cannot become markup.
 
-import { drawCameras, refreshCameras } from './cameras.js';
+import { cameraName, drawCameras, refreshCameras } from './cameras.js';
 import { drawElectricity, refreshElectricity } from './electricity.js';
 import {
   age,
@@ -38,10 +38,19 @@ const sourceNames = {
   broker: 'MQTT broker',
   'electricity.homeassistant': 'Home Assistant, energy',
   store: 'Database',
+  cctv: 'Cameras',
+  'cctv.disk': 'Disk for pictures and video',
+  'alerts.speak': 'Spoken alerts',
+  'alerts.email': 'Alerts by e-mail',
+  'alerts.webhook': 'Alerts to a web address',
+  'alerts.mqtt': 'Alerts over MQTT',
+  guard: 'Alert rules',
 };
 const pretty = (name) => {
   // `electricity.kasa`: the area says nothing to people.
   const last = name.split('.').at(-1);
+  // A camera is called as the settings call it, and "Front" alone could be anything.
+  if (name.startsWith('camera.')) return `Camera ${cameraName(last)}`;
   return sourceNames[name] ?? last.charAt(0).toUpperCase() + last.slice(1).replaceAll('_', ' ');
 };
 
@@ -256,7 +265,12 @@ function drawParts() {
   const parts = health.components.toSorted((a, b) => partOrder[a.state] - partOrder[b.state]);
   const rows = parts.map((part) => ({
     key: part.name,
-    print: JSON.stringify([part.state, part.detail, health.sinks.find((s) => s.name === part.name)]),
+    print: JSON.stringify([
+      pretty(part.name),
+      part.state,
+      part.detail,
+      health.sinks.find((s) => s.name === part.name),
+    ]),
     make: () => partRow(part),
   }));
   const none = { key: '-', print: '', make: () => el('li', { class: 'empty' }, 'Nothing is configured yet') };
@@ -270,7 +284,7 @@ function drawAttention() {
     .filter((part) => ['parked', 'down', 'degraded'].includes(part.state))
     .map((part) => ({
       key: `part ${part.name}`,
-      print: JSON.stringify(part),
+      print: JSON.stringify([pretty(part.name), part]),
       make: () =>
         el(
           'li',
@@ -316,6 +330,7 @@ function drawAttention() {
 
 const nameOf = (subject) => {
   const [kind, id = ''] = [subject.slice(0, subject.indexOf(':')), subject.slice(subject.indexOf(':') + 1)];
+  if (kind === 'camera') return cameraName(id);
   return kind === 'person' ? (presence?.people.find((p) => p.person === id)?.name ?? id) : id || subject;
 };
 
@@ -335,6 +350,10 @@ const eventWords = {
   'camera.back': (name) => `Camera ${name} is back`,
   'camera.moved': (name) => `Camera ${name} was moved`,
   'camera.covered': (name) => `Camera ${name} is covered`,
+  'camera.blurred': (name) => `Camera ${name} is out of focus`,
+  'camera.dark': (name) => `Camera ${name} sees nothing`,
+  'guard.mode': (_name, { mode, by_hand }) =>
+    by_hand ? `The house was set to ${mode}` : 'The house decides its mode itself again',
   'camera.passage': (name, { direction, zone }) =>
     `Somebody ${direction === 'exit' ? 'left' : 'came in'} by ${zone} (${name})`,
   'camera.alert': (_name, { message }) => message,
@@ -433,7 +452,9 @@ stream.addEventListener('presence', (message) => {
   drawPeople();
 });
 stream.addEventListener('electricity', (message) => drawElectricity(JSON.parse(message.data)));
-stream.addEventListener('cctv', (message) => drawCameras(JSON.parse(message.data)));
+stream.addEventListener('cctv', (message) => {
+  if (drawCameras(JSON.parse(message.data))) drawAll();
+});
 stream.addEventListener('health', (message) => {
   health = JSON.parse(message.data);
   drawParts();
