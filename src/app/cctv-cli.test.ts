@@ -1,0 +1,406 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Command } from 'commander';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { cameraSpec, startCameras, type SimulatedCameras } from '#cctv/sim/cameras.ts';
+import { scratch } from '../../tests/servers/process.ts';
+import { buildProgram } from './program.ts';
+import type { Trial } from './cctv-try.ts';
+
+const root = path.join(import.meta.dirname, '../..');
+
+let cameras: SimulatedCameras;
+let folder: ReturnType<typeof scratch>;
+const file = (name: string) => path.join(folder.dir, name);
+const url = (name: string) => {
+  const { port } = new URL(cameras.url('/open'));
+  return `rtsp://127.0.0.1:${port}${name}`;
+};
+
+function run(program: string, words: readonly string[], input = '') {
+  const { status, stdout, stderr } = spawnSync(path.join(root, 'bin', program), words, {
+    encoding: 'utf8',
+    cwd: folder.dir,
+    env: { PATH: process.env['PATH'] },
+    input,
+  });
+  return { status, stdout, stderr };
+}
+const lares = (...words: string[]) => run('lares', ['cctv', ...words]);
+const write = (text: string) => writeFileSync(file('lares.yaml'), text, { mode: 0o600 });
+const read = (name: string) => readFileSync(file(name), 'utf8');
+
+beforeAll(async () => {
+  folder = scratch('cctv');
+  cameras = await startCameras([
+    cameraSpec(
+      '/main',
+      { kind: 'square' },
+      { width: 1280, height: 720, username: 'admin', password: 'hunter 22' },
+    ),
+    cameraSpec('/open', { kind: 'square' }),
+    cameraSpec('/locked', { kind: 'square' }, { username: 'admin', password: 'hunter22' }),
+    cameraSpec('/strange', { kind: 'square' }, { announce: 'FOO' }),
+    cameraSpec('/late', { kind: 'square' }),
+    cameraSpec('/full', { kind: 'square' }),
+  ]);
+  cameras.fault('/late', { noKeyframes: true });
+  cameras.fault('/full', { status: { SETUP: 454 } });
+}, 60_000);
+afterAll(async () => {
+  await cameras.close();
+  folder.remove();
+});
+beforeEach(() => {
+  for (const name of ['lares.yaml', 'lares.env', 'config', 'data'])
+    rmSync(file(name), { recursive: true, force: true });
+});
+
+const commandsBelow = (command: Command): Command[] =>
+  command.commands.flatMap((child) => [child, ...commandsBelow(child)]);
+
+test('every command says in one line what it does', () => {
+  const program = buildProgram({}, new AbortController().signal);
+  const cctv = program.commands.find((command) => command.name() === 'cctv')!;
+  const all = commandsBelow(cctv);
+  expect(all.map((command) => command.name())).toEqual(
+    expect.arrayContaining([
+      'run',
+      'list',
+      'add',
+      'test',
+      'calibrate',
+      'try',
+      'mode',
+      'analyze',
+      'migrate',
+      'use',
+    ]),
+  );
+  expect(all.filter((command) => command.description() === '').map((command) => command.name())).toEqual([]);
+});
+
+test.each([
+  ['test_cameras', 'lares cctv test'],
+  ['analyze_alerts', 'lares cctv analyze'],
+  ['calibrate_camera', 'lares cctv calibrate'],
+  ['migrate_database', 'lares cctv migrate'],
+  ['test_audio', 'lares audio test'],
+  ['smart-cctv', 'lares cctv'],
+])('%s is %s', (program, command) => {
+  const { status, stdout } = run(program, ['--help']);
+  expect([status, stdout.split('\n')[0]]).toEqual([0, expect.stringContaining(`Usage: ${command} `)]);
+});
+
+test('a word that is no command is refused with those that are', () => {
+  const { status, stderr } = lares('bogus');
+  expect([status, stderr]).toEqual([
+    2,
+    expect.stringMatching(/no command "bogus"; lares cctv has run, list, /),
+  ]);
+});
+
+describe('test_cameras', () => {
+  const settings = (...entries: string[]) =>
+    write(`cameras:\n${entries.map((e) => `  - { ${e} }\n`).join('')}`);
+
+  test('tells of every camera that is on what comes or precisely why nothing does', () => {
+    settings(
+      `id: good, name: Gate, url: '${url('/open')}'`,
+      `id: password, url: '${url('/locked')}', username: admin, password: wrong`,
+      `id: codec, url: '${url('/strange')}'`,
+      `id: keyframe, url: '${url('/late')}'`,
+      `id: session, url: '${url('/full')}'`,
+      `id: path, url: '${url('/none')}'`,
+      `id: port, url: 'rtsp://127.0.0.1:1/x'`,
+      `id: name, url: 'rtsp://no-such-host.invalid/x'`,
+      `id: off, url: 'rtsp://127.0.0.1:1/x', enabled: false`,
+    );
+    const { status, stdout, stderr } = run('test_cameras', ['--json', '--timeout', '3']);
+    const trials = JSON.parse(stdout) as Trial[];
+    expect(status).toBe(1);
+    expect(trials.map((t) => [t.camera, t.ok, t.cause])).toEqual([
+      ['good', true, undefined],
+      ['password', false, 'RTSP_AUTH'],
+      ['codec', false, 'CODEC_UNSUPPORTED'],
+      ['keyframe', false, 'NO_KEYFRAME'],
+      ['session', false, 'RTSP_SESSION'],
+      ['path', false, 'RTSP_NOT_FOUND'],
+      ['port', false, 'RTSP_CONNECT'],
+      ['name', false, 'RTSP_DNS'],
+    ]);
+    expect(trials[0]).toMatchObject({ name: 'Gate', codec: 'h264', width: 640, height: 360 });
+    expect(trials[0]!.fps).toBeCloseTo(10, 0);
+    expect(stderr).toContain('7 of 8 do not work: password, codec, keyframe, session, path, port, name');
+    expect(stdout + stderr).not.toMatch(/wrong/);
+  });
+
+  test('with --quiet says nothing while all is well, and only what is wrong otherwise', () => {
+    settings(`id: good, url: '${url('/open')}'`);
+    expect(run('test_cameras', ['--quiet'])).toEqual({ status: 0, stdout: '', stderr: '' });
+    settings(`id: good, url: '${url('/open')}'`, `id: bad, url: '${url('/none')}'`);
+    const { status, stdout } = run('test_cameras', ['--quiet']);
+    expect([status, stdout.split('\n').map((line) => line.split(' ')[0])]).toEqual([
+      1,
+      ['CAMERA', 'bad', ''],
+    ]);
+  });
+
+  test('looks at the streams of a camera once each, with their use', () => {
+    settings(`id: two, url: '${url('/open')}', streams: { detect: '${url('/none')}' }`);
+    const trials = JSON.parse(run('test_cameras', ['--json']).stdout) as Trial[];
+    expect(trials.map((t) => [t.uses, t.ok])).toEqual([
+      ['detect', false],
+      ['record, live', true],
+    ]);
+  });
+
+  test('tries an address without any settings, and never shows its password', () => {
+    const good = run('test_cameras', ['--url', cameras.url('/locked'), '--json']);
+    expect([good.status, good.stdout.includes('hunter22')]).toEqual([0, false]);
+    const bad = run('test_cameras', ['--url', cameras.url('/locked').replace('hunter22', 'hunter21')]);
+    expect([bad.status, bad.stdout]).toEqual([1, expect.stringContaining('RTSP_AUTH')]);
+    expect(bad.stdout + bad.stderr).not.toContain('hunter21');
+  });
+
+  test.each([
+    [['--camera', 'gaet'], 1, 'there is no camera gaet; there are gate'],
+    [['--timeout', '0'], 2, '--timeout "0"'],
+    [['--url', 'gate'], 2, 'expected an address like rtsp://'],
+  ])('%j ends with %i', (words, code, message) => {
+    settings(`id: gate, url: '${url('/open')}'`);
+    const { status, stderr } = run('test_cameras', words);
+    expect([status, stderr]).toEqual([code, expect.stringContaining(message)]);
+  });
+});
+
+describe('lares cctv add', () => {
+  test('measures a camera and writes it down: its password apart, every comment as it was', () => {
+    const text = '# our house\nhome:\n  name: Test # keep me\n';
+    write(text);
+    const added = run(
+      'lares',
+      [
+        'cctv',
+        'add',
+        url('/main'),
+        '--username',
+        'admin',
+        '--password-stdin',
+        '--name',
+        'Front gate',
+        '--json',
+      ],
+      'hunter 22\n',
+    );
+    expect([added.status, added.stderr]).toEqual([0, '']);
+    expect(JSON.parse(added.stdout)).toMatchObject({
+      camera: {
+        id: 'camera_1',
+        name: 'Front gate',
+        username: 'admin',
+        password: '!secret cctv_camera_1_password',
+      },
+      probe: { codec: 'h264', width: 1280, height: 720, keyframeSeconds: 1 },
+      written: [file('lares.env'), 'lares.yaml'].map(
+        (f) => expect.stringContaining(path.basename(f)) as string,
+      ),
+    });
+    expect(read('lares.yaml')).toBe(
+      `${text}cameras:
+  - id: camera_1
+    name: Front gate
+    url: ${url('/main')}
+    username: admin
+    password: !secret cctv_camera_1_password
+    enabled: true
+    fps: 5
+`,
+    );
+    expect([read('lares.env').includes('hunter 22'), statSync(file('lares.env')).mode & 0o777]).toEqual([
+      true,
+      0o600,
+    ]);
+    expect(added.stdout).not.toContain('hunter');
+    expect(run('validate_config', ['lares.yaml'])).toMatchObject({ status: 0, stderr: '' });
+    // What was written works.
+    expect(run('test_cameras', ['--quiet'])).toEqual({ status: 0, stdout: '', stderr: '' });
+
+    const second = lares('add', url('/open'), '--id', 'garden');
+    expect([second.status, second.stdout]).toEqual([
+      0,
+      expect.stringMatching(/h264 +640x360 +10\.0 +every 1 s +detect/),
+    ]);
+    expect(read('lares.yaml')).toContain(`  - id: garden\n    url: ${url('/open')}\n    enabled: true\n`);
+    const twice = lares('add', url('/open'));
+    expect([twice.status, twice.stderr]).toEqual([
+      2,
+      expect.stringContaining('is camera garden of the settings'),
+    ]);
+  });
+
+  test('writes nothing with --dry-run, and nothing when the camera does not play', () => {
+    write('cameras: []\n');
+    const dry = lares('add', cameras.url('/locked'), '--dry-run');
+    expect([dry.status, dry.stdout]).toEqual([0, expect.stringContaining('nothing was written')]);
+    const wrong = lares('add', url('/locked'), '--username', 'admin', '--password', 'wrong');
+    expect([wrong.status, wrong.stderr]).toEqual([
+      1,
+      expect.stringContaining('refused the user name and password'),
+    ]);
+    expect(read('lares.yaml')).toBe('cameras: []\n');
+    expect(() => read('lares.env')).toThrow('ENOENT');
+  });
+
+  test.each([
+    [['garden', '--id', 'a-b'], 2, '--id a-b: there is a camera a_b already'],
+    [['rtsp://127.0.0.1:1/x'], 1, 'nothing listens there'],
+    [['ftp://127.0.0.1/x'], 2, 'expected a host or an address'],
+    [['rtsp://127.0.0.1:1/x', '--password', 'p'], 2, 'a password needs a user name'],
+  ])('%j ends with %i', (words, code, message) => {
+    write(`cameras:\n  - { id: a_b, url: 'rtsp://192.0.2.1/x' }\n`);
+    const { status, stderr } = lares('add', ...words);
+    expect([status, stderr]).toEqual([code, expect.stringContaining(message)]);
+  });
+
+  test('needs settings to write into', () => {
+    expect(lares('add', url('/open'))).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('lares init') as string,
+    });
+  });
+});
+
+test('a search asks only networks that are named', () => {
+  write('home: {}\n');
+  expect(lares('discover')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('no network is named') as string,
+  });
+  expect(lares('discover', '-n', '127.0.0')).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('expected networks like 192.0.2.0/24') as string,
+  });
+  const none = lares('discover', '-n', '127.0.0.9/32', '--json');
+  expect([none.status, none.stdout]).toEqual([0, '[]\n']);
+});
+
+describe('calibrate_camera', () => {
+  const waiting = `cameras:
+  - { id: gate, url: 'rtsp://127.0.0.1:1/x' }
+alert_rules:
+  - { id: near, conditions: { distance_to_reference: { reference: kerb, operator: '<', value: 3 } } }
+`;
+
+  test('makes what a rule waits for, beside the settings, and says how good it is', () => {
+    write(waiting);
+    const refused = run('validate_config', ['lares.yaml']);
+    expect([refused.status, refused.stdout]).toEqual([
+      2,
+      expect.stringContaining('lares cctv calibrate --camera gate'),
+    ]);
+    const pose = ['--height', '3', '--tilt', '20', '--fov', '80', '--picture', '1280x720'];
+    const done = run('calibrate_camera', ['--camera', 'gate', ...pose, '--reference', 'kerb=line:-3,6;3,6']);
+    expect([done.status, done.stdout]).toEqual([0, expect.stringContaining('references: kerb')]);
+    expect(run('validate_config', ['lares.yaml']).status).toBe(0);
+    expect(run('calibrate_camera', ['--camera', 'gate', '--check', '--json'])).toMatchObject({
+      status: 0,
+      stderr: '',
+    });
+    expect(read('config/calibration/gate.svg')).toContain('<svg');
+  });
+
+  test('of a file in a folder config stands in that folder', () => {
+    mkdirSync(file('config'));
+    writeFileSync(file('config/config.yaml'), waiting);
+    const words = [
+      '--camera',
+      'gate',
+      '--height',
+      '3',
+      '--tilt',
+      '20',
+      '--fov',
+      '80',
+      '--picture',
+      '1280x720',
+    ];
+    const done = run('calibrate_camera', [
+      '-c',
+      'config/config.yaml',
+      ...words,
+      '--reference',
+      'kerb=point:0,6',
+    ]);
+    expect([done.status, read('config/calibration/gate.json').includes('"camera": "gate"')]).toEqual([
+      0,
+      true,
+    ]);
+  });
+
+  test('asks the camera for the size of its picture', () => {
+    write(`cameras:\n  - { id: gate, url: '${url('/open')}' }\n`);
+    const done = run('calibrate_camera', [
+      '--camera',
+      'gate',
+      '--height',
+      '3',
+      '--tilt',
+      '20',
+      '--fov',
+      '80',
+    ]);
+    expect(done.status).toBe(0);
+    expect(JSON.parse(read('config/calibration/gate.json'))).toMatchObject({
+      measured: { picture: { width: 640, height: 360 } },
+    });
+  });
+
+  test.each([
+    [['--camera', 'gaet', '--check'], 1, 'there is no camera gaet; there are gate'],
+    [['--camera', 'gate', '--check'], 1, 'gate is not calibrated'],
+    [['--camera', 'gate', '--height', 'tall'], 2, '--height tall: expected a number'],
+    [['--camera', 'gate', '--picture', 'big'], 2, '--picture big'],
+    [['--camera', 'gate', '--people', '7'], 1, 'it is made when the cameras run first'],
+    [[], 2, '--camera'],
+  ])('%j ends with %i', (words, code, message) => {
+    write(waiting);
+    const { status, stderr } = run('calibrate_camera', words);
+    expect([status, stderr]).toEqual([code, expect.stringContaining(message)]);
+  });
+});
+
+test('migrate_database takes over the book of the original, says first what it would do, and once is enough', () => {
+  write('home: {}\n');
+  mkdirSync(file('data'));
+  const book = new DatabaseSync(file('data/events.db'));
+  book.exec(`create table alerts (id integer primary key, timestamp integer, message text);
+    insert into alerts values (1, 1767225600, 'A person at the gate')`);
+  book.close();
+  const dry = run('migrate_database', ['--dry-run']);
+  expect([dry.status, dry.stdout]).toEqual([0, expect.stringContaining('would go from layout 0 to 1')]);
+  expect(run('migrate_database', [])).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('backups/') as string,
+  });
+  expect(run('migrate_database', []).stdout).toMatch(/there is nothing to do\n$/);
+  expect(JSON.parse(run('analyze_alerts', ['--days', '400', '--json']).stdout)).toMatchObject({ alerts: 1 });
+});
+
+test('models are listed on a machine without settings', () => {
+  const { status, stdout } = lares('models', 'list', '--json');
+  expect(status).toBe(0);
+  expect((JSON.parse(stdout) as { name: string; default: boolean }[]).find((m) => m.default)?.name).toBe(
+    'centernet',
+  );
+});
+
+test('the speakers of the settings are listed, and a test of another one names them', () => {
+  write('speakers:\n  - { id: living_room, enabled: false }\n');
+  const listed = run('lares', ['audio', 'list', '--json']);
+  expect([listed.status, JSON.parse(listed.stdout)]).toMatchObject([0, [{ id: 'living_room' }]]);
+  const wrong = run('test_audio', ['--speaker', 'kitchen']);
+  expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining('living_room')]);
+});
