@@ -8,6 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import '#cctv/detect/no-telemetry.ts';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { DetectorClient } from '#cctv/detect/client.ts';
 import { loadDetector } from '#cctv/detect/detector.ts';

@@ -1,3 +1,4 @@
+import './no-telemetry.ts';
 import { rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { LaresError, reason } from '#kernel/errors.ts';

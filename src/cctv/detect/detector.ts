@@ -1,3 +1,4 @@
+import './no-telemetry.ts';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { Detection } from '../model.ts';

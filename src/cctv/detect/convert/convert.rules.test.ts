@@ -1,3 +1,4 @@
+import '../no-telemetry.ts';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import { LaresError } from '#kernel/errors.ts';
