@@ -45,6 +45,8 @@ export interface CctvParts {
 }
 
 const pictureMs = 8_000;
+const placesKey = 'cctv.places';
+type Places = ReturnType<CctvService['places']>;
 
 const healthOf = { live: 'ok', connecting: 'starting', down: 'down', off: 'off' } as const;
 const minuteMs = 60_000;
@@ -67,10 +69,11 @@ export class Cctv {
   #signal: AbortSignal | undefined;
   #detecting: Promise<void> | undefined;
   #told: readonly string[] = [];
+  #saved: Places | undefined;
   #today = { day: '', events: 0, alerts: 0, at: 0 };
   #disk: CctvView['diskBytes'];
 
-  private constructor(config: HouseConfig, parts: CctvParts, book: EventBook) {
+  private constructor(config: HouseConfig, parts: CctvParts, book: EventBook, places: Places | undefined) {
     const { clock, log, bus, store, dataDir, timeZone, groundOf } = parts;
     const { recording, snapshots } = config.cctv;
     this.#config = config;
@@ -105,6 +108,7 @@ export class Cctv {
       }),
       newId: (at) => uuid7(at, 0, randomBytes(8)),
       groundOf,
+      places,
       usualRecording: () => this.#config.cctv.recording.mode,
       mark: (camera, event, open, at) => this.fleet.order({ kind: 'event', camera, event, open, at }),
     });
@@ -117,7 +121,8 @@ export class Cctv {
     const { clock, log, dataDir, health } = parts;
     const book = await EventBook.open({ dataDir, clock, log: log.child('book') });
     if (book.recovered !== undefined) log.error(`book error: ${book.recovered}`, { code: 'BOOK_DAMAGED' });
-    const cctv = new Cctv(config, parts, book);
+    const places = await parts.store.state.get<Places>(placesKey);
+    const cctv = new Cctv(config, parts, book, places);
     cctv.#claim(health);
     cctv.service.configure(config.cameras);
     cctv.service.closeOrphans();
@@ -144,6 +149,7 @@ export class Cctv {
 
   /** Writes everything down. The processes must have ended before. */
   async stop(): Promise<void> {
+    await this.#savePlaces();
     this.service.stop();
     await this.book.close();
   }
@@ -303,8 +309,8 @@ export class Cctv {
     while (!signal.aborted) {
       await clock.sleep(minuteMs - (clock.now() % minuteMs), signal);
       if (signal.aborted) return;
-      this.service.tidy();
       this.#tellFigures();
+      await this.#savePlaces();
       if (clock.monotonic() - sweptAt < sweepMs) continue;
       sweptAt = clock.monotonic();
       try {
@@ -312,6 +318,18 @@ export class Cctv {
       } catch (error) {
         log.error(`retention error: ${reason(error)}`, { error });
       }
+    }
+  }
+
+  /** What is parked where; told again as news after a restart it would be a false alarm. */
+  async #savePlaces(): Promise<void> {
+    const places = this.service.places();
+    if (isDeepStrictEqual(places, this.#saved)) return;
+    try {
+      await this.#parts.store.state.set(placesKey, places);
+      this.#saved = places;
+    } catch (error) {
+      this.#parts.log.error(`cctv error: what is parked where is not saved: ${reason(error)}`, { error });
     }
   }
 

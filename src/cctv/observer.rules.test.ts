@@ -60,7 +60,7 @@ describe('the observer of a camera', () => {
     expect([second_.opened, second_.observations[0]?.zones]).toEqual([[], { drive: 400 }]);
     const last = one.step(5_000, [], [1]);
     expect(last.observations).toEqual([{ ...second_.observations[0], ended: true }]);
-    expect(one.counts()).toEqual({});
+    expect(one.eventOf(1)).toBeUndefined();
   });
 
   it('says nothing of an object in a frame in which nobody saw it', () => {
@@ -144,13 +144,37 @@ describe('the observer of a camera', () => {
     expect(one.step(5_000, [], [1, 2]).passages).toEqual([]);
   });
 
-  it('ends everything at once when the picture breaks off', () => {
+  it('goes on in the same event when the picture comes back, and ends what is not found again', () => {
     const one = observer();
     one.step(0, [track(1, 0, standing(0.2, 0.8)), track(2, 0, standing(0.8, 0.8))], []);
-    expect(one.interrupt().map((o) => [o.event, o.ended])).toEqual([
+    one.interrupt();
+    expect(one.eventOf(1)).toBeUndefined();
+    const back = one.step(8_000, [track(11, 8_000, standing(0.21, 0.8))], []);
+    expect([back.opened, back.observations.map((o) => o.event)]).toEqual([[], ['event-1']]);
+    expect(one.expired(31_000).map((e) => [e.id, e.seenAt])).toEqual([['event-2', 0]]);
+  });
+
+  it('ends everything at once when the camera is switched off', () => {
+    const one = observer();
+    one.step(0, [track(1, 0, standing(0.2, 0.8)), track(2, 0, standing(0.8, 0.8))], []);
+    expect(one.close().map((o) => [o.event, o.ended])).toEqual([
       ['event-1', true],
       ['event-2', true],
     ]);
-    expect(one.counts()).toEqual({});
+    expect(one.expired(60_000)).toEqual([]);
+  });
+
+  it('knows a parked car again after a restart, until it drives off', () => {
+    const before = observer();
+    const parked = { label: 'car', stationarySince: 0 };
+    before.step(0, [track(1, 0, standing(0.5, 0.8), { label: 'car' })], []);
+    before.step(601 * second, [track(1, 601 * second, standing(0.5, 0.8), parked)], []);
+    const after = new Observer({ camera: 'front', zones: [] }, [], () => 'new', before.places());
+    const at = 700 * second;
+    expect(after.step(at, [track(9, at, standing(0.51, 0.8), { label: 'car' })], []).opened).toEqual([]);
+    const off = at + 5 * second;
+    expect(after.step(off, [track(9, off, standing(0.75, 0.8), { label: 'car' })], []).opened).toEqual([
+      'new',
+    ]);
   });
 });

@@ -31,6 +31,14 @@ export interface OpenEvent {
   readonly seenAt: number;
 }
 
+/** Where something stood until it counted as part of the place: a parked car. */
+export interface SettledPlace {
+  readonly label: string;
+  readonly box: Box;
+  /** Epoch milliseconds at which it was last seen there. */
+  readonly seenAt: number;
+}
+
 /** Somebody went through a door of the home, as far as a camera can tell. */
 export interface Passage {
   readonly direction: 'entry' | 'exit';
@@ -70,6 +78,10 @@ const nearness = 0.02;
 // Somebody who came out of a door is first seen a little later than the door opened.
 const doorMs = 1_500;
 const mostFollowed = 200;
+// A car that is parked for a holiday is still no news; a place that was empty for a day is forgotten.
+const placeMs = 24 * 3_600_000;
+const mostPlaces = 64;
+const samePlaceIou = 0.5;
 
 /**
  * Turns the tracks of one camera into observations: which event each belongs to, where it stands in metres, in which
@@ -81,11 +93,24 @@ export class Observer {
   readonly #followed = new Map<number, Followed>();
   readonly #identities = new Map<number, Identity>();
   #open: readonly OpenEvent[];
+  #places: readonly SettledPlace[];
 
-  constructor(scene: Scene, open: readonly OpenEvent[], newId: (at: number) => string) {
+  /** `open` and `places` are what the book and the state of before a restart say. */
+  constructor(
+    scene: Scene,
+    open: readonly OpenEvent[],
+    newId: (at: number) => string,
+    places: readonly SettledPlace[] = [],
+  ) {
     this.#scene = scene;
     this.#open = open;
     this.#newId = newId;
+    this.#places = places;
+  }
+
+  /** What stands in the picture as part of the place; to be kept over a restart. */
+  places(): readonly SettledPlace[] {
+    return this.#places;
   }
 
   /** Takes changed zones and calibration; what is followed goes on. */
@@ -103,15 +128,7 @@ export class Observer {
     if (this.#followed.has(track)) this.#identities.set(track, identity);
   }
 
-  /** How many objects are followed by label. */
-  counts(): Readonly<Record<string, number>> {
-    const counts: Record<string, number> = {};
-    for (const { last } of this.#followed.values())
-      if (last !== undefined) counts[last.label] = (counts[last.label] ?? 0) + 1;
-    return counts;
-  }
-
-  /** Events of before a restart whose object did not come back; they ended when it was last seen. */
+  /** Events of before a restart or an outage whose object did not come back; they ended when it was last seen. */
   expired(now: number): readonly OpenEvent[] {
     const gone = this.#open.filter((e) => now - e.seenAt > resumeMs);
     if (gone.length > 0) this.#open = this.#open.filter((e) => !gone.includes(e));
@@ -127,7 +144,7 @@ export class Observer {
       if (track.state === 'tentative' || track.seenAt !== at) continue;
       let one = this.#followed.get(track.id);
       if (one === undefined) {
-        if (track.furniture === true || this.#settled(track, at) || this.#followed.size >= mostFollowed)
+        if (track.furniture === true || this.#isPlace(track, at) || this.#followed.size >= mostFollowed)
           continue;
         const begun = this.#begin(track, at);
         one = begun.followed;
@@ -145,7 +162,9 @@ export class Observer {
             passage(now, one.bornIn, one.bornIn.door === 'outside' ? 'exit' : 'entry', one.bornAt),
           );
       }
-      if (settled) this.#end(track.id);
+      if (!settled) continue;
+      this.#end(track.id);
+      this.#settle(track, at);
     }
     for (const id of ended) {
       const { last, bornIn } = this.#followed.get(id) ?? {};
@@ -160,14 +179,45 @@ export class Observer {
     return { observations, opened, passages };
   }
 
-  /** The connection broke or the picture changed: all that was followed ended when it was last seen. */
-  interrupt(): readonly Observation[] {
+  /**
+   * The picture broke off. What was followed may be found again at its place and then goes on in its event; what is not
+   * comes out of `expired`.
+   */
+  interrupt(): void {
+    const lost = [...this.#followed.values()].flatMap(({ last, bornAt }) =>
+      last === undefined
+        ? []
+        : [{ id: last.event, label: last.label, box: last.box, at: bornAt, seenAt: last.at }],
+    );
+    this.#open = [...this.#open, ...lost];
+    this.#followed.clear();
+    this.#identities.clear();
+  }
+
+  /** What is followed is given up for good, at its last sight: the camera is switched off. */
+  close(): readonly Observation[] {
     const last = [...this.#followed.values()].flatMap(({ last: seen }) =>
       seen === undefined ? [] : [{ ...seen, ended: true }],
     );
     this.#followed.clear();
     this.#identities.clear();
     return last;
+  }
+
+  /** True for what stands where something of its kind has settled, or has settled itself. */
+  #isPlace(track: Track, at: number): boolean {
+    if (this.#settled(track, at)) return true;
+    const place = this.#places.find((p) => p.label === track.label && iou(p.box, track.box) >= samePlaceIou);
+    if (place === undefined) return false;
+    this.#places = this.#places.map((p) => (p === place ? { ...p, seenAt: at } : p));
+    return true;
+  }
+
+  #settle({ label, box }: Track, at: number): void {
+    const others = this.#places.filter(
+      (p) => at - p.seenAt < placeMs && !(p.label === label && iou(p.box, box) >= samePlaceIou),
+    );
+    this.#places = [...others, { label, box, seenAt: at }].slice(-mostPlaces);
   }
 
   #settled(track: Track, at: number): boolean {

@@ -8,7 +8,13 @@ import type { CameraConfig } from './config.ts';
 import type { Signal } from './ingest/messages.ts';
 import { learn, newKept, pathPoint, toSeen, touchOf, type Kept } from './kept.rules.ts';
 import type { CameraState, CameraStats, Cause, Observation, Role, StreamInfo } from './model.ts';
-import { Observer, type Passage, type PathOnGround, type Scene } from './observer.rules.ts';
+import {
+  Observer,
+  type Passage,
+  type PathOnGround,
+  type Scene,
+  type SettledPlace,
+} from './observer.rules.ts';
 import { plainUrl } from './plan.rules.ts';
 import type { CameraView } from './view.model.ts';
 
@@ -41,6 +47,8 @@ export interface CctvIo {
   readonly book: EventPages;
   readonly pictures: PictureFolder;
   readonly newId: (at: number) => string;
+  /** `places()` of before a restart. */
+  readonly places?: Readonly<Record<string, readonly SettledPlace[]>> | undefined;
   /** Undefined on a camera without calibration. */
   readonly groundOf: (camera: string) => ((label: string) => PathOnGround) | undefined;
   /** What is recorded of a camera that says nothing of its own. */
@@ -89,7 +97,7 @@ export class CctvService {
     const wanted = new Set(cameras.map((c) => c.id));
     for (const [id, camera] of this.#cameras)
       if (!wanted.has(id)) {
-        this.#take(camera, camera.observer.interrupt());
+        this.#take(camera, camera.observer.close());
         this.#cameras.delete(id);
       }
     let open: readonly EventRow[] | undefined;
@@ -98,14 +106,14 @@ export class CctvService {
       if (known !== undefined) {
         known.settings = settings;
         known.observer.configure(this.#scene(settings));
-        if (!settings.enabled) this.#take(known, known.observer.interrupt());
+        if (!settings.enabled) this.#take(known, known.observer.close());
         continue;
       }
       open ??= book.openEvents();
       const mine = open.filter((e) => e.camera === settings.id);
       this.#cameras.set(settings.id, {
         settings,
-        observer: new Observer(this.#scene(settings), mine, newId),
+        observer: new Observer(this.#scene(settings), mine, newId, this.#io.places?.[settings.id]),
         state: settings.enabled ? 'connecting' : 'off',
         since: clock.now(),
         cause: undefined,
@@ -151,11 +159,19 @@ export class CctvService {
     return this.#cameras.get(camera)?.settings;
   }
 
-  /** Minutely: events of before a restart whose object never came back are closed. */
+  /** Ends the events whose object did not come back after a restart or an outage. Call it now and then. */
   tidy(): void {
-    for (const { observer } of this.#cameras.values())
-      for (const { id, seenAt } of observer.expired(this.#io.clock.now()))
-        this.#written(this.#io.book.closeEvent(id, { seenAt }));
+    for (const camera of this.#cameras.values())
+      for (const { id, seenAt } of camera.observer.expired(this.#io.clock.now())) {
+        const kept = camera.current.get(id);
+        if (kept === undefined) this.#written(this.#io.book.closeEvent(id, { seenAt }));
+        else this.#take(camera, [{ ...kept.seen, ended: true }]);
+      }
+  }
+
+  /** What stands as part of the place, by camera; to be given back after a restart. */
+  places(): Readonly<Record<string, readonly SettledPlace[]>> {
+    return Object.fromEntries([...this.#cameras].map(([id, { observer }]) => [id, observer.places()]));
   }
 
   /** Ends everything that is followed, at a stop. Events stay open in the book: they may go on after it. */
@@ -180,7 +196,7 @@ export class CctvService {
         return this.#tracks(camera, signal);
       case 'stats':
         camera.stats = signal.stats;
-        return;
+        return this.tidy();
       case 'scene':
         return this.#scenery(camera, signal);
       case 'segment':
@@ -208,7 +224,7 @@ export class CctvService {
     const news = before !== signal.state || camera.cause !== signal.cause;
     if (before !== signal.state) camera.since = clock.now();
     Object.assign(camera, { state: signal.state, cause: signal.cause, detail: signal.detail });
-    if (signal.state !== 'live') this.#take(camera, camera.observer.interrupt());
+    if (signal.state !== 'live') camera.observer.interrupt();
     // One line a disconnection, with the word that operators count, however many tries it takes to come back.
     if (signal.lost === true) {
       log.error(`camera ${id} error: ${signal.detail ?? signal.cause}; reconnect follows`, {
@@ -366,7 +382,7 @@ export class CctvService {
       calibrated: this.#io.groundOf(settings.id) !== undefined,
       record: settings.record ?? this.#io.usualRecording(),
       recording: camera.recordingUntil > this.#io.clock.now(),
-      objects: [...camera.current.values()].map(({ seen }) => toSeen(seen)),
+      objects: camera.state === 'live' ? [...camera.current.values()].map(({ seen }) => toSeen(seen)) : [],
       ...(stats === undefined ? {} : { stats }),
       ...(cause === undefined ? {} : { cause }),
       ...(detail === undefined ? {} : { detail }),

@@ -6,6 +6,7 @@ import type { Frame as DetectorFrame } from '../detect/model.ts';
 import type { Box, Detection, Track } from '../model.ts';
 import { MotionGate } from '../motion/gate.rules.ts';
 import { SceneWatch } from '../motion/scene.rules.ts';
+import { lookOf } from '../track/look.rules.ts';
 import { Tracker } from '../track/tracker.rules.ts';
 import { lookFps, needsLook } from './attention.rules.ts';
 import { Gallery } from './gallery.ts';
@@ -194,11 +195,11 @@ export class Looker {
     );
     if (this.#stop.signal.aborted) return;
     if ('skipped' in answer) return meter.dropped();
-    const found = parts.map(({ fit }, i) => ({
+    const found = parts.map(({ fit, frame: shown }, i) => ({
       part: fit.part,
       detections: (answer.detections[i] ?? []).flatMap((d) => {
         const box = toPicture(d.box, fit);
-        return box === undefined ? [] : [{ ...d, box }];
+        return box === undefined ? [] : [{ ...d, box, look: lookOf(shown, d.box) }];
       }),
     }));
     const detections = mergeFound(found).filter((d) => this.#wanted(d));
