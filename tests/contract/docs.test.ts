@@ -1,4 +1,4 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CommanderError, type Command } from 'commander';
 import { describe, expect, test } from 'vitest';
@@ -30,22 +30,34 @@ function blocks(text: string, languages: readonly string[]): string[] {
 const words = (command: string) =>
   (command.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? []).map((word) => word.replaceAll(/["']/g, ''));
 
-const programs: Readonly<Record<string, readonly string[]>> = {
+/** Programs in bin/ and what each puts before its words. */
+const originals: Readonly<Record<string, readonly string[]>> = {
   lares: [],
-  'bin/lares': [],
   presence_to_graphite: ['presence'],
-  'bin/presence_to_graphite': ['presence'],
   validate_config: ['check'],
   kasa_to_graphite: ['electricity'],
-  'bin/kasa_to_graphite': ['electricity'],
   tuya_to_graphite: ['electricity'],
-  'bin/tuya_to_graphite': ['electricity'],
   esp32_receiver: ['electricity'],
-  'bin/esp32_receiver': ['electricity'],
   mqtt_to_graphite: ['electricity'],
-  'bin/mqtt_to_graphite': ['electricity'],
-  'bin/validate_config': ['check'],
+  'smart-cctv': ['cctv'],
+  test_cameras: ['cctv', 'test'],
+  benchmark_fps: ['cctv', 'benchmark'],
+  monitor_resources: ['cctv', 'monitor'],
+  analyze_alerts: ['cctv', 'analyze'],
+  calibrate_camera: ['cctv', 'calibrate'],
+  test_audio: ['audio', 'test'],
+  e2e_test: ['cctv', 'e2e'],
+  stress_test: ['cctv', 'stress'],
+  plot_metrics: ['cctv', 'plot'],
+  migrate_database: ['cctv', 'migrate'],
 };
+
+const programs: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(originals).flatMap(([name, before]) => [
+    [name, before],
+    [`bin/${name}`, before],
+  ]),
+);
 
 /** Every call of ours in a text of shell commands, as arguments of `lares`. */
 function calls(shell: string): string[][] {
@@ -86,6 +98,13 @@ test('the check of commands bites', async () => {
   expect(await complaint(['doctr'])).toContain("unknown command 'doctr'");
   expect(await complaint(['graphite'])).toBeDefined();
   expect(await complaint(['presence', 'why', 'alex'])).toBeUndefined();
+});
+
+test('every program in bin/ is known here, with the words that it puts first', () => {
+  const shipped = readdirSync(path.join(root, 'bin')).toSorted();
+  expect(Object.keys(originals).toSorted()).toEqual(shipped);
+  for (const [name, before] of Object.entries(originals))
+    if (name !== 'lares') expect(read(`bin/${name}`)).toContain(`/lares" ${before.join(' ')} `);
 });
 
 const targets = new Set(
