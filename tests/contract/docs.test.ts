@@ -103,8 +103,9 @@ test('the check of commands bites', async () => {
 test('every program in bin/ is known here, with the words that it puts first', () => {
   const shipped = readdirSync(path.join(root, 'bin')).toSorted();
   expect(Object.keys(originals).toSorted()).toEqual(shipped);
-  for (const [name, before] of Object.entries(originals))
-    if (name !== 'lares') expect(read(`bin/${name}`)).toContain(`/lares" ${before.join(' ')} `);
+  const { lares: _itself, ...wrappers } = originals;
+  for (const [name, before] of Object.entries(wrappers))
+    expect(read(`bin/${name}`)).toContain(`/lares" ${before.join(' ')} `);
 });
 
 const targets = new Set(
