@@ -8,7 +8,7 @@ import { SecretRef } from '#config/source.ts';
 import { writeAtomically } from '#config/write.ts';
 import { cctvConfig, type CameraConfig } from '#cctv/config.ts';
 import { loginOf, type Credentials } from '#cctv/onvif/digest.ts';
-import { discoverCameras, type FoundCamera } from '#cctv/onvif/discover.ts';
+import { cameraPorts, discoverCameras, type FoundCamera } from '#cctv/onvif/discover.ts';
 import type { Probe } from '#cctv/onvif/probe.model.ts';
 import { suggestEntry } from '#cctv/onvif/probe.rules.ts';
 import { probeCamera } from '#cctv/onvif/probe.ts';
@@ -18,9 +18,6 @@ import { table } from '#platform/table.ts';
 import type { cliHouse } from './context.ts';
 
 type House = ReturnType<typeof cliHouse>;
-
-// A host that only has web pages is no camera, so those ports are not tried.
-const rtspPorts = [554, 8554];
 
 interface Found extends FoundCamera {
   /** Cameras of the settings at this address. */
@@ -42,7 +39,7 @@ export function addCommands(cctv: Command, house: House): void {
           'no network is named; add cctv.networks to lares.yaml or call with --network 192.0.2.0/24',
         );
       house.progress(`asking ${networks.join(', ')}`);
-      const cameras = await discoverCameras({ networks, ports: rtspPorts, signal: house.signal });
+      const cameras = await discoverCameras({ networks, ports: cameraPorts, signal: house.signal });
       const found = cameras.map((one): Found => ({
         ...one,
         known: knownAt(one.address, settings?.cameras ?? []),

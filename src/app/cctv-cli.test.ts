@@ -1,10 +1,11 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { cameraSpec, startCameras, type SimulatedCameras } from '#cctv/sim/cameras.ts';
+import { OnvifSim } from '#cctv/sim/onvif.ts';
 import { scratch } from '../../tests/servers/process.ts';
 import { buildProgram } from './program.ts';
 import type { Trial } from './cctv-try.ts';
@@ -87,6 +88,11 @@ test.each([
   ['analyze_alerts', 'lares cctv analyze'],
   ['calibrate_camera', 'lares cctv calibrate'],
   ['migrate_database', 'lares cctv migrate'],
+  ['benchmark_fps', 'lares cctv benchmark'],
+  ['monitor_resources', 'lares cctv monitor'],
+  ['e2e_test', 'lares cctv e2e'],
+  ['stress_test', 'lares cctv stress'],
+  ['plot_metrics', 'lares cctv plot'],
   ['test_audio', 'lares audio test'],
   ['smart-cctv', 'lares cctv'],
 ])('%s is %s', (program, command) => {
@@ -273,18 +279,43 @@ describe('lares cctv add', () => {
   });
 });
 
-test('a search asks only networks that are named', () => {
-  write('home: {}\n');
-  expect(lares('discover')).toMatchObject({
+test('a search asks only networks that are named', async () => {
+  const address = '127.0.1.77';
+  await using onvif = new AsyncDisposableStack();
+  const camera = onvif.adopt(
+    await new OnvifSim({ name: 'Porch', hardware: 'C-200', profiles: [] }).listen(address),
+    (sim) => sim.close(),
+  );
+  write(`cameras:\n  - { id: porch, url: 'rtsp://${address}/x' }\n`);
+  const search = (...words: string[]) =>
+    // The simulator answers from this process, which must not wait meanwhile.
+    new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) => {
+      const child = spawn(path.join(root, 'bin/lares'), ['cctv', 'discover', ...words], { cwd: folder.dir });
+      let [stdout, stderr] = ['', ''];
+      child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+      child.on('close', (status) => resolve({ status, stdout, stderr }));
+    });
+  expect(await search()).toMatchObject({
     status: 2,
     stderr: expect.stringContaining('no network is named') as string,
   });
-  expect(lares('discover', '-n', '127.0.0')).toMatchObject({
+  expect(await search('-n', '127.0.1')).toMatchObject({
     status: 2,
     stderr: expect.stringContaining('expected networks like 192.0.2.0/24') as string,
   });
-  const none = lares('discover', '-n', '127.0.0.9/32', '--json');
-  expect([none.status, none.stdout]).toEqual([0, '[]\n']);
+  const none = await search('-n', '127.0.1.78/32', '--json');
+  expect([none.status, none.stdout, camera.probes]).toEqual([0, '[]\n', 0]);
+  const found = await search('-n', `${address}/32`, '--json');
+  expect([found.status, JSON.parse(found.stdout), camera.probes]).toEqual([
+    0,
+    [{ address, name: 'Porch', hardware: 'C-200', xaddrs: [camera.xaddr], ports: [], known: ['porch'] }],
+    1,
+  ]);
+  write(`cctv:\n  networks: [${address}/32]\n`);
+  expect((await search()).stdout).toMatch(
+    /127\.0\.1\.77 +Porch +C-200 +ONVIF +new; lares cctv add 127\.0\.1\.77/,
+  );
 });
 
 describe('calibrate_camera', () => {

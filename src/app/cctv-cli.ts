@@ -8,6 +8,7 @@ import { bookCommands } from './cctv-book.ts';
 import { calibrateCommand } from './cctv-calibrate.ts';
 import { modeCommand } from './cctv-guard.ts';
 import { rulesCommands } from './cctv-rules.ts';
+import { cctvTools } from './cctv-tools.ts';
 import { tryCommand } from './cctv-try.ts';
 import type { cliHouse, GlobalOptions } from './context.ts';
 import { runService } from './run.ts';
@@ -45,6 +46,7 @@ export function cctvProgram(program: Command, house: House, about: CctvProgram):
   rulesCommands(cctv, house);
   modeCommand(cctv, house);
   bookCommands(cctv, house);
+  cctvTools(cctv, house, about);
   modelCommands(cctv.command('models').description('what finds objects in pictures'), {
     ...house,
     config: async () =>

@@ -38,8 +38,8 @@ export interface DiscoverOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The TCP ports that tell of a camera: RTSP, and the web pages and ONVIF of common makes. */
-export const cameraPorts: readonly number[] = [554, 8554, 80, 8000];
+/** The TCP ports that tell of a camera. A host that only has web pages is none. */
+export const cameraPorts: readonly number[] = [554, 8554];
 
 // WS-Discovery 1.1, 3.1.1.
 const discoveryPort = 3702;
