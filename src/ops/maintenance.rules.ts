@@ -90,7 +90,7 @@ const cctvTasks = {
   'cctv-disk': {
     cadence: 'weekly',
     title: 'Disk cleanup',
-    how: 'done by itself; df -h of the data directory',
+    how: 'done by itself; lares cctv capacity',
     minutes: 5,
   },
   'cctv-updates': {
@@ -109,7 +109,7 @@ const cctvTasks = {
   'cctv-performance': {
     cadence: 'monthly',
     title: 'Performance review',
-    how: 'lares cctv analyze --days 30',
+    how: 'lares cctv benchmark; lares cctv analyze --days 30',
     minutes: 30,
   },
   'cctv-security': {
@@ -121,7 +121,7 @@ const cctvTasks = {
   'cctv-full-test': {
     cadence: 'quarterly',
     title: 'Full system test',
-    how: 'make test in a checkout',
+    how: 'lares cctv e2e; lares cctv stress',
     minutes: 90,
   },
   'cctv-hardware': {
