@@ -2,12 +2,13 @@ import type { Bus } from '#kernel/bus.ts';
 import type { Clock } from '#kernel/driver.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { Reading } from '#kernel/reading.ts';
-import type { CctvPort, CctvView } from '#cctv/index.ts';
+import { cctvReadings, type CctvPort, type CctvView } from '#cctv/index.ts';
 import { LiveHub, type LivePort } from '#cctv/live/hub.ts';
 import type { Publisher } from '#guard/channels/contract.ts';
 import type { GuardPort } from '#guard/index.ts';
 import type { Situation } from '#guard/model.ts';
 import type { Health } from '#platform/health.ts';
+import type { AlertChannelStats } from '#platform/stats.ts';
 import type { Logger } from '#platform/log.ts';
 import type { PresenceView } from '#presence/index.ts';
 import type { Store } from '#store/model.ts';
@@ -87,11 +88,16 @@ export class Cameras {
   }
 
   view(): CctvView {
-    return this.#running?.cctv.view() ?? this.#nothing();
+    const running = this.#running;
+    if (running === undefined) return this.#nothing();
+    const sum = (read: (channel: AlertChannelStats) => number) =>
+      running.guard.stats().reduce((total, channel) => total + read(channel), 0);
+    const telling = { waiting: sum((c) => c.waiting), lost: sum((c) => c.givenUp + c.failed) };
+    return { ...running.cctv.view(), telling };
   }
 
   read(): Reading[] {
-    return this.#running?.cctv.read() ?? [];
+    return cctvReadings(this.view(), this.#config.cctv.prefix);
   }
 
   livePort(): LivePort {

@@ -6,13 +6,13 @@ import type { Clock } from '#kernel/driver.ts';
 import { reason } from '#kernel/errors.ts';
 import type { ChannelIo, ChannelSettings, Publisher } from '#guard/channels/contract.ts';
 import { AlertQueue } from '#guard/channels/queue.ts';
-import type { ChannelStats } from '#guard/channels/place.ts';
 import { channels, type Action, type ChannelKind } from '#guard/channels/registry.ts';
 import { modeAt, modeData, type HandMode, type ModeView } from '#guard/mode.rules.ts';
 import type { AlertMessage, HomeMode, Situation } from '#guard/model.ts';
 import { Guard, messageOf } from '#guard/service.ts';
 import { situationOf } from '#guard/situation.rules.ts';
 import type { Health } from '#platform/health.ts';
+import type { AlertChannelStats } from '#platform/stats.ts';
 import type { Logger } from '#platform/log.ts';
 import type { PresenceView } from '#presence/index.ts';
 import { uuid7 } from '#store/id.ts';
@@ -184,7 +184,7 @@ export class HouseGuard {
     });
   }
 
-  stats(): readonly ChannelStats[] {
+  stats(): readonly AlertChannelStats[] {
     return this.queue.stats();
   }
 

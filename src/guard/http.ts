@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { errorBody, instant, isoOrNull } from '#platform/wire.ts';
-import type { ChannelStats } from './channels/place.ts';
+import type { AlertChannelStats } from '#platform/stats.ts';
 import type { ModeView } from './mode.rules.ts';
 import type { HomeMode } from './model.ts';
 import type { AlertRule } from './rules/config.ts';
@@ -12,7 +12,7 @@ export interface GuardPort {
   /** `undefined` leaves it to the house; `ms` is how long it holds. */
   setMode(mode: HomeMode | undefined, ms: number | undefined, actor: string): Promise<void>;
   rules(): readonly AlertRule[];
-  channels(): readonly ChannelStats[];
+  channels(): readonly AlertChannelStats[];
 }
 
 export interface GuardRouteOptions {

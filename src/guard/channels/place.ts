@@ -1,6 +1,7 @@
 import type { Clock } from '#kernel/driver.ts';
 import { reason } from '#kernel/errors.ts';
 import type { State } from '#platform/health.ts';
+import type { AlertChannelStats } from '#platform/stats.ts';
 import type { Channel, ChannelHealth, OpenChannel } from './contract.ts';
 import { quantile } from './queue.rules.ts';
 
@@ -11,22 +12,6 @@ const mostDurations = 512;
 /** Any registered channel. The queue hands each only actions that its own schema accepted. */
 // oxlint-disable-next-line typescript/no-explicit-any
 export type AnyChannel = Channel<string, any>;
-
-/** Figures of one channel since the start, except `waiting`. */
-export interface ChannelStats {
-  readonly channel: string;
-  /** Deliveries on their way, also those that rest. */
-  readonly waiting: number;
-  readonly delivered: number;
-  /** Tries that failed. */
-  readonly failures: number;
-  /** Deliveries that were too late, and those that can never work. */
-  readonly givenUp: number;
-  readonly failed: number;
-  /** Seconds from the alert to its delivery; absent before the first. */
-  readonly secondsP50?: number;
-  readonly secondsP95?: number;
-}
 
 /** What fails together. */
 export interface Lane {
@@ -76,7 +61,7 @@ export class Place {
     this.#checked = { state: 'ok', detail: `told ${this.delivered}` };
   }
 
-  stats(waiting: number): ChannelStats {
+  stats(waiting: number): AlertChannelStats {
     const { kind: channel, delivered, failures, givenUp, failed } = this;
     const [p50, p95] = [quantile(this.#seconds, 0.5), quantile(this.#seconds, 0.95)];
     return {

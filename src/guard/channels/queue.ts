@@ -2,10 +2,11 @@ import type { DeliveryRow } from '#cctv/index.ts';
 import type { Clock, Log } from '#kernel/driver.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { Health } from '#platform/health.ts';
+import type { AlertChannelStats } from '#platform/stats.ts';
 import type { AlertMessage } from '../model.ts';
 import type { DeliveryStore, FindAlert } from '../port.ts';
 import type { ChannelIo, ChannelSettings, OpenChannel } from './contract.ts';
-import { Place, type AnyChannel, type ChannelStats, type Lane } from './place.ts';
+import { Place, type AnyChannel, type Lane } from './place.ts';
 import { byUrgency, consequence, spell } from './queue.rules.ts';
 
 /** How often due deliveries are looked for when nothing calls. */
@@ -125,7 +126,7 @@ export class AlertQueue {
     for (const { open } of this.#places.values()) await open?.close();
   }
 
-  stats(): ChannelStats[] {
+  stats(): AlertChannelStats[] {
     const { store } = this.#io;
     const rows = store.waiting() === 0 ? [] : store.due(always, mostRows);
     return [...this.#places.values()].map((place) =>
