@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { LaresError } from '#kernel/errors.ts';
 
@@ -8,9 +16,13 @@ const marker = '.lares-keep';
 /** Whether this folder is ours at this moment: its disk is mounted. */
 export const isClaimed = (folder: string): boolean => existsSync(path.join(folder, marker));
 
+/** Before a folder in the registry that lies on the disk of the registry itself. */
+const here = 'here ';
+
 /**
  * Makes folders ours before anything is written in them. `registry` is a small file in the data directory that
- * remembers which ones were; a folder that was ours and has lost its marker is a mount point without its disk.
+ * remembers which ones were; a folder that was ours and has lost its marker is a mount point without its disk, unless it
+ * was on the disk of the registry: then somebody emptied it.
  */
 export class KeepFolders {
   readonly #registry: string;
@@ -19,35 +31,49 @@ export class KeepFolders {
     this.#registry = registry;
   }
 
-  /** Throws STORE_UNAVAILABLE when the disk of the folder is not mounted. */
+  /** Throws STORE_UNAVAILABLE when the disk of the folder is not mounted. Claim again now and then: markers stay young so. */
   claim(folder: string): void {
     const known = this.#known();
-    if (isClaimed(folder)) {
-      if (!known.includes(folder)) this.#remember([...known, folder]);
-      return;
-    }
-    if (known.includes(folder))
+    const ours = isClaimed(folder);
+    if (!ours && known.get(folder) === false)
       throw new LaresError(
         'STORE_UNAVAILABLE',
         `nothing is written to ${folder}: its disk is not mounted. Mount it; if the folder was emptied on purpose, ` +
           `make the file ${path.join(folder, marker)} again`,
       );
-    mkdirSync(folder, { recursive: true, mode: 0o750 });
+    if (ours) {
+      // Operators delete by age: `find data/snapshots -type f -mtime +7 -delete`.
+      const now = new Date();
+      utimesSync(path.join(folder, marker), now, now);
+    } else {
+      mkdirSync(folder, { recursive: true, mode: 0o750 });
+      writeFileSync(path.join(folder, marker), 'Lares keeps pictures and video here.\n');
+    }
+    const local = this.#isHere(folder);
     // Remembered last: a crash between the two only claims again.
-    writeFileSync(path.join(folder, marker), 'Lares keeps pictures and video here.\n');
-    this.#remember([...known, folder]);
+    if (known.get(folder) !== local) this.#remember(known.set(folder, local));
   }
 
-  #known(): string[] {
-    if (!existsSync(this.#registry)) return [];
-    return readFileSync(this.#registry, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '');
+  #isHere(folder: string): boolean {
+    const own = path.dirname(this.#registry);
+    mkdirSync(own, { recursive: true, mode: 0o700 });
+    return statSync(folder).dev === statSync(own).dev;
   }
 
-  #remember(folders: readonly string[]): void {
-    mkdirSync(path.dirname(this.#registry), { recursive: true, mode: 0o700 });
-    writeFileSync(`${this.#registry}.part`, `${folders.join('\n')}\n`);
+  /** The folders, and whether each lies on the disk of the registry. */
+  #known(): Map<string, boolean> {
+    if (!existsSync(this.#registry)) return new Map();
+    const lines = readFileSync(this.#registry, 'utf8').split('\n');
+    return new Map(
+      lines
+        .filter((line) => line !== '')
+        .map((line) => [line.startsWith(here) ? line.slice(here.length) : line, line.startsWith(here)]),
+    );
+  }
+
+  #remember(folders: ReadonlyMap<string, boolean>): void {
+    const lines = [...folders].map(([folder, local]) => `${local ? here : ''}${folder}\n`);
+    writeFileSync(`${this.#registry}.part`, lines.join(''));
     renameSync(`${this.#registry}.part`, this.#registry);
   }
 }

@@ -206,9 +206,6 @@ describe('a disk that refuses', () => {
       `the folder ${root} is not the one that recordings were kept in: is its disk mounted?`,
     ]);
     expect(readdirSync(root)).toEqual([]);
-    expect(() => new KeepFolders(path.join(root, '..', 'keep-folders')).claim(root)).toThrow(
-      'is not mounted',
-    );
     expect(segments()).toEqual([]);
   });
 });
