@@ -92,6 +92,18 @@ export const cctvMetrics: readonly CctvMetric[] = [
   { leaf: 'events_today', title: 'Events since midnight', unit: '', read: (v) => v.eventsToday },
   { leaf: 'alerts_today', title: 'Alerts since midnight', unit: '', read: (v) => v.alertsToday },
   {
+    leaf: 'alerts_waiting',
+    title: 'Alerts on their way to people',
+    unit: '',
+    read: (v) => v.telling?.waiting,
+  },
+  {
+    leaf: 'alerts_lost_total',
+    title: 'Alerts that could not be told',
+    unit: '',
+    read: (v) => v.telling?.lost,
+  },
+  {
     leaf: 'recordings_bytes',
     title: 'Disk used by recordings',
     unit: 'B',

@@ -46,6 +46,8 @@ export interface CctvView {
   /** Events and alerts since local midnight. */
   readonly eventsToday: number;
   readonly alertsToday: number;
+  /** Alerts on their way to people, and those since the start that could not be told; absent where nobody is told. */
+  readonly telling?: { readonly waiting: number; readonly lost: number };
   /** Bytes under recordings and snapshots; undefined until measured. */
   readonly diskBytes: { readonly recordings: number; readonly snapshots: number } | undefined;
 }

@@ -1,3 +1,4 @@
+import { cctvTargets } from './cctv.ts';
 import { electricityTargets } from './electricity-targets.ts';
 import { ofHouse, targets } from './targets.ts';
 
@@ -47,7 +48,7 @@ function rule(options: {
   };
 }
 
-/** The two alerts that the playbook asks for and those of electricity, as Grafana provisions them. The data source has the uid `graphite`. */
+/** The two alerts that the playbook asks for and those of electricity and cameras, as Grafana provisions them. The data source has the uid `graphite`. */
 export function grafanaAlerts(): object {
   return {
     apiVersion: 1,
@@ -113,6 +114,48 @@ export function grafanaAlerts(): object {
             noDataState: 'OK',
             severity: 'warning',
             summary: 'More than 3 kW have been drawn for 2 hours by something that is not measured',
+          }),
+        ],
+      },
+      {
+        orgId: 1,
+        name: 'cameras',
+        folder: 'Lares',
+        interval: '30s',
+        // Their numbers are missing in a house without cameras; that Lares is silent is told above.
+        rules: [
+          rule({
+            uid: 'lares-camera-blind',
+            title: 'Camera Gives No Picture',
+            target: cctvTargets.blind,
+            windowSeconds: 60,
+            above: 0,
+            for: '2m',
+            noDataState: 'OK',
+            severity: 'critical',
+            summary: 'A camera has given no picture for 2 minutes. See: lares cctv test',
+          }),
+          rule({
+            uid: 'lares-alerts-stuck',
+            title: 'Alerts Are Not Delivered',
+            target: cctvTargets.stuck,
+            windowSeconds: 300,
+            above: 0,
+            for: '1m',
+            noDataState: 'OK',
+            severity: 'critical',
+            summary: 'Alerts have waited for more than 2 minutes to be told. See: lares status',
+          }),
+          rule({
+            uid: 'lares-alerts-lost',
+            title: 'Alerts Were Lost',
+            target: cctvTargets.untold,
+            windowSeconds: 1_800,
+            above: 0,
+            for: '0s',
+            noDataState: 'OK',
+            severity: 'critical',
+            summary: 'Alerts could not be told within the last 15 minutes. See: lares status',
           }),
         ],
       },
@@ -198,6 +241,33 @@ export const prometheusRules = [
     annotations: {
       summary:
         'There is no price for the present half-hour; cost leaves its energy out. See: lares electricity cost',
+    },
+  },
+  {
+    alert: 'LaresCameraBlind',
+    expr: 'lares_camera_up == 0',
+    for: '2m',
+    labels: { severity: 'critical' },
+    annotations: {
+      summary: 'Camera {{ $labels.camera }} has given no picture for 2 minutes. See: lares cctv test',
+    },
+  },
+  {
+    alert: 'LaresAlertsNotDelivered',
+    // New alerts may come while old ones go: only where some waited all the time is something stuck.
+    expr: 'min_over_time(lares_alerts_waiting[2m]) > 0',
+    for: '1m',
+    labels: { severity: 'critical' },
+    annotations: {
+      summary: 'Alerts wait to be told by {{ $labels.channel }}. See: lares status',
+    },
+  },
+  {
+    alert: 'LaresAlertsLost',
+    expr: 'increase(lares_alerts_lost_total[15m]) > 0',
+    labels: { severity: 'critical' },
+    annotations: {
+      summary: 'Alerts could not be told by {{ $labels.channel }}. See: lares status',
     },
   },
   {

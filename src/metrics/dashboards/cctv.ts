@@ -28,6 +28,11 @@ export const cctvTargets = {
   enabled: `alias(${ofCctv('cameras_enabled')}, 'should')`,
   events: `alias(${ofCctv('events_today')}, 'events')`,
   alerts: `alias(${ofCctv('alerts_today')}, 'alerts')`,
+  waiting: `alias(${ofCctv('alerts_waiting')}, 'on their way')`,
+  lost: `alias(nonNegativeDerivative(keepLastValue(${ofCctv('alerts_lost_total')})), 'could not be told')`,
+  blind: `aliasByNode(offset(scale(${ofCamera('online', '*')}, -1), 1), 2)`,
+  stuck: `alias(movingMin(${ofCctv('alerts_waiting')}, '2min'), 'waiting for 2 minutes')`,
+  untold: `alias(movingSum(nonNegativeDerivative(keepLastValue(${ofCctv('alerts_lost_total')})), '15min'), 'lost in 15 minutes')`,
   recordings: `alias(${ofCctv('recordings_bytes')}, 'recordings')`,
   snapshots: `alias(${ofCctv('snapshots_bytes')}, 'snapshots')`,
   up: `aliasByNode(consolidateBy(${ofCamera('online')}, 'min'), 2)`,
@@ -72,7 +77,8 @@ const panels = (): object[] => [
   lines('Frames dropped a minute', [t.dropped], { x: 0, y: 39, w: 8, h: 7 }, smooth),
   lines('Reconnections a minute', [t.reconnects], { x: 8, y: 39, w: 8, h: 7 }, smooth),
   lines('Decode errors a minute', [t.decodeErrors], { x: 16, y: 39, w: 8, h: 7 }, smooth),
-  lines('Disk', [t.recordings, t.snapshots], { x: 0, y: 46, w: 24, h: 7 }, smooth, { unit: 'bytes' }),
+  lines('Disk', [t.recordings, t.snapshots], { x: 0, y: 46, w: 12, h: 7 }, smooth, { unit: 'bytes' }),
+  lines('Telling people', [t.waiting, t.lost], { x: 12, y: 46, w: 12, h: 7 }, stepped),
 ];
 
 /** The camera dashboard of Grafana, for a Graphite data source of any name. */

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { cctvReadings, type CameraView, type CctvView } from '#cctv/index.ts';
 import { electricityReadings, type DeviceView, type ElectricityView } from '#electricity/index.ts';
 import { presenceReadings, type PersonView, type PresenceView } from '#presence/index.ts';
 import {
@@ -17,6 +18,7 @@ import { deliver } from '../sinks/graphite/receipt.ts';
 import { prometheusRules } from './alerts.ts';
 import { generated } from './index.ts';
 import { metricReference } from './reference.ts';
+import { cctvTargets, ofCamera, ofCctv } from './cctv.ts';
 import { ofHouse, ofPerson, targets } from './targets.ts';
 
 const root = path.join(import.meta.dirname, '../../..');
@@ -34,6 +36,7 @@ interface Dashboard {
 }
 const dashboard = JSON.parse(file('presence.json')) as Dashboard;
 const electricity = JSON.parse(file('electricity.json')) as Dashboard;
+const cctv = JSON.parse(file('cctv.json')) as Dashboard;
 
 interface Rule {
   readonly title: string;
@@ -55,11 +58,14 @@ test('what is committed is what the tables make', () => {
 test('a reading that no table has cannot be drawn', () => {
   expect(() => ofPerson('*', 'is_asleep')).toThrow('no reading is_asleep');
   expect(() => ofHouse('temperature')).toThrow('no reading temperature');
+  expect(() => ofCamera('mood')).toThrow('no reading mood of a camera');
+  expect(() => ofCctv('mood')).toThrow('no reading mood of the cameras');
 });
 
 test.each([
   ['presence', dashboard],
   ['electricity', electricity],
+  ['cctv', cctv],
 ])('panels of %s have their own ids and do not overlap', (_name, { panels }) => {
   const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
     Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),
@@ -68,12 +74,15 @@ test.each([
   expect(new Set(panels.map((p) => p.id)).size).toBe(panels.length);
 });
 
-test('the alerts of the playbook and of electricity are there with their times', () => {
+test('the alerts of the playbook, of electricity and of cameras are there with their times', () => {
   expect(alerts.map((rule) => [rule.title, rule.for, rule.noDataState])).toEqual([
     ['Service Down', '2m', 'Alerting'],
     ['Inconsistent Detection', '5m', 'OK'],
     ['Meter Silent', '5m', 'Alerting'],
     ['Unexplained Power', '2h', 'OK'],
+    ['Camera Gives No Picture', '2m', 'OK'],
+    ['Alerts Are Not Delivered', '1m', 'OK'],
+    ['Alerts Were Lost', '0s', 'OK'],
   ]);
 });
 
@@ -180,6 +189,47 @@ describe.skipIf(graphiteMissing !== undefined)(
       };
     }
 
+    /** Two cameras: the yard goes blind at half-time, and from then on nobody is told what the front sees. */
+    function watched(at: number): CctvView {
+      const late = at >= start + 450_000;
+      const n = (at - start) / step;
+      const camera = (id: string, live: boolean): CameraView => ({
+        id,
+        name: id,
+        enabled: true,
+        address: `rtsp://192.0.2.21/${id}`,
+        state: live ? 'live' : 'down',
+        since: start,
+        streams: {},
+        stats: {
+          decodedFps: 10,
+          fps: 5,
+          frames: n * 50,
+          detections: n * 2,
+          dropped: n,
+          decodeErrors: 0,
+          reconnects: live ? 0 : 1,
+          inferMs: 7,
+          latencyMs: 20,
+          motion: 0.25,
+          bytes: n * 1_000,
+        },
+        calibrated: false,
+        record: 'off',
+        recording: false,
+        objects: [],
+      });
+      return {
+        at,
+        cameras: [camera('front', true), camera('yard', !late)],
+        detector: undefined,
+        eventsToday: n,
+        alertsToday: 1,
+        telling: late ? { waiting: 1, lost: 2 } : { waiting: n % 2, lost: 0 },
+        diskBytes: { recordings: 1e9, snapshots: 1e6 },
+      };
+    }
+
     const send = (lines: readonly string[]) =>
       deliver(graphite, lines.map((line) => `${line}\n`).join(''), 10_000);
 
@@ -190,6 +240,8 @@ describe.skipIf(graphiteMissing !== undefined)(
         for (const { series, value } of presenceReadings(view(at)))
           lines.push(`${series} ${value} ${at / 1000}`);
         for (const { series, value } of electricityReadings(drawn(at)))
+          lines.push(`${series} ${value} ${at / 1000}`);
+        for (const { series, value } of cctvReadings(watched(at)))
           lines.push(`${series} ${value} ${at / 1000}`);
       }
       await send(lines);
@@ -203,10 +255,10 @@ describe.skipIf(graphiteMissing !== undefined)(
     });
     afterAll(() => graphite.stop());
 
-    const filled = (target: string, who = '*') => target.replaceAll(/\$(person|device)/g, who);
+    const filled = (target: string, who = '*') => target.replaceAll(/\$(person|device|camera)/g, who);
     const points = (datapoints: readonly Datapoint[]) => datapoints.filter(([value]) => value !== null);
     const all: [string, string][] = [
-      ...[...dashboard.panels, ...electricity.panels].flatMap((p) =>
+      ...[...dashboard.panels, ...electricity.panels, ...cctv.panels].flatMap((p) =>
         p.targets.map(({ target }): [string, string] => [p.title, target]),
       ),
       ...dashboard.annotations.list.map((a): [string, string] => [a.name, a.target.target]),
@@ -264,6 +316,36 @@ describe.skipIf(graphiteMissing !== undefined)(
       expect(results.map((name) => capture.exec(name)?.[1] ?? name).toSorted()).toEqual([
         'kettle',
         'kitchen',
+      ]);
+    });
+
+    test('the camera variable offers cameras and nothing else', async () => {
+      const { query, regex } = cctv.templating.list.find((v) => v.name === 'camera')!;
+      const pattern = query.replace(/^expand\((.*)\)$/, '$1');
+      const reply = await fetch(`${graphite.renderUrl}/metrics/expand?query=${encodeURIComponent(pattern)}`);
+      const { results } = (await reply.json()) as { results: string[] };
+      const capture = new RegExp(regex!.slice(1, -1));
+      expect(results.map((name) => capture.exec(name)?.[1] ?? name).toSorted()).toEqual(['front', 'yard']);
+    });
+
+    test('a blind camera, alerts that are stuck and alerts that were lost show above 0, and only then', async () => {
+      const late = start + 450_000;
+      const above = async (target: string) =>
+        [...(await graphite.render(target, start, end))].map(([name, data]) => {
+          const high = points(data).filter(([value]) => (value ?? 0) > 0);
+          return [name, high[0]?.[1], high.at(-1)?.[1]];
+        });
+      const blind = await above(cctvTargets.blind);
+      expect(blind.toSorted((a, b) => String(a[0]).localeCompare(String(b[0])))).toEqual([
+        ['front', undefined, undefined],
+        ['yard', late / 1000, end / 1000],
+      ]);
+      // As long as some alerts go, none is stuck.
+      expect(await above(cctvTargets.stuck)).toEqual([
+        ['waiting for 2 minutes', late / 1000 + 120 - step / 1000, end / 1000],
+      ]);
+      expect(await above(cctvTargets.untold)).toEqual([
+        ['lost in 15 minutes', (late + step) / 1000, end / 1000],
       ]);
     });
 
