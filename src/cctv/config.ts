@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { SettingMeta } from '#config/model.ts';
 import { recordingConfig, retentionConfig, snapshotsConfig } from './keep/config.ts';
 import { defaultPrefix } from './metrics.ts';
+import { recognitionConfig } from './recognise/config.ts';
 
 const meta = (m: SettingMeta) => m;
 
@@ -351,6 +352,7 @@ export const cctvConfig = z
     recording: recordingConfig,
     snapshots: snapshotsConfig,
     retention: retentionConfig,
+    recognition: recognitionConfig,
   })
   .prefault({})
   .meta(meta({ title: 'CCTV', description: 'What is kept of the cameras', reload: 'live' }));

@@ -47,6 +47,8 @@ export interface Passage {
   readonly zone: string;
   /** 0 to 1. */
   readonly confidence: number;
+  /** Who it was, where recognition said so by then. */
+  readonly identity?: Identity;
 }
 
 export interface Step {
@@ -167,9 +169,12 @@ export class Observer {
       this.#settle(track, at);
     }
     for (const id of ended) {
-      const { last, bornIn } = this.#followed.get(id) ?? {};
+      const { last: seen, bornIn } = this.#followed.get(id) ?? {};
+      const identity = this.#identities.get(id);
       this.#end(id);
-      if (last === undefined) continue;
+      if (seen === undefined) continue;
+      // Recognition takes a moment: it may have spoken after the last sight.
+      const last: Observation = identity === undefined ? seen : { ...seen, identity };
       observations.push({ ...last, ended: true });
       const door = last.label === 'person' ? this.#doorAt(foot(last.box)) : undefined;
       // Who came out of a door and went straight back in did neither come nor go.
@@ -303,5 +308,14 @@ const near = ({ x, y }: Point, polygon: Polygon) =>
 
 function passage(seen: Observation, zone: Zone, direction: Passage['direction'], at: number): Passage {
   // A camera sees that somebody passes, not who opened the door; a weak detection proves less.
-  return { direction, at, event: seen.event, zone: zone.name, confidence: Math.min(0.9, seen.score) };
+  const { event, identity } = seen;
+  const confidence = Math.min(0.9, seen.score);
+  return {
+    direction,
+    at,
+    event,
+    zone: zone.name,
+    confidence,
+    ...(identity === undefined ? {} : { identity }),
+  };
 }

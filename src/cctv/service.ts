@@ -7,7 +7,7 @@ import type { EventRow, EventTouch, PathPoint, SegmentRow } from './book/model.t
 import type { CameraConfig } from './config.ts';
 import type { Signal } from './ingest/messages.ts';
 import { learn, newKept, pathPoint, toSeen, touchOf, type Kept } from './kept.rules.ts';
-import type { CameraState, CameraStats, Cause, Observation, Role, StreamInfo } from './model.ts';
+import type { CameraState, CameraStats, Cause, Identity, Observation, Role, StreamInfo } from './model.ts';
 import {
   Observer,
   type Passage,
@@ -68,8 +68,13 @@ interface Camera {
   stats: CameraStats | undefined;
   picture: CameraView['picture'];
   readonly current: Map<string, Kept>;
+  /** Passages of objects that are still seen, by event: who it was may be known only later. */
+  readonly passed: Map<string, Passage & { readonly person: string | undefined }>;
   recordingUntil: number;
 }
+
+const personOf = (identity: Identity | undefined): string | undefined =>
+  identity?.kind === 'face' ? identity.name : undefined;
 
 const touchMs = 1_000;
 const pathMs = 500;
@@ -122,6 +127,7 @@ export class CctvService {
         stats: undefined,
         picture: undefined,
         current: new Map(),
+        passed: new Map(),
         recordingUntil: 0,
       });
     }
@@ -206,6 +212,21 @@ export class CctvService {
         return void this.#picture(camera, signal);
       case 'motion':
     }
+  }
+
+  /**
+   * What recognition read of a track: it stands in the observations from now on, and who passed a door a moment ago is
+   * told again with their name. Unknown cameras and tracks are those that are gone.
+   */
+  identify(id: string, track: number, identity: Identity): void {
+    const camera = this.#cameras.get(id);
+    const event = camera?.observer.eventOf(track);
+    if (camera === undefined || event === undefined) return;
+    camera.observer.identify(track, identity);
+    const passed = camera.passed.get(event);
+    const person = personOf(identity);
+    if (passed !== undefined && person !== undefined && person !== passed.person)
+      this.#tellPassage(camera, passed, person);
   }
 
   #scene(settings: CameraConfig): Scene {
@@ -303,16 +324,22 @@ export class CctvService {
     this.#written(this.#io.book.closeEvent(seen.event, touchOf(kept)));
     this.#io.mark(camera.settings.id, seen.event, false, seen.at);
     camera.current.delete(seen.event);
+    camera.passed.delete(seen.event);
   }
 
-  #pass(camera: Camera, { direction, at, event, zone, confidence }: Passage): void {
-    const { bus, log } = this.#io;
-    log.info(
+  #pass(camera: Camera, passage: Passage): void {
+    const { direction, event, zone, confidence } = passage;
+    this.#io.log.info(
       `camera ${camera.settings.id}: somebody ${direction === 'exit' ? 'left' : 'came in'} by ${zone}`,
     );
-    const identity = camera.current.get(event)?.seen.identity;
-    const person = identity?.kind === 'face' ? identity.name : undefined;
-    bus.emit('movement', {
+    this.#tellPassage(camera, passage, personOf(passage.identity));
+    this.#journal('camera.passage', camera, { direction, zone, event, confidence });
+  }
+
+  #tellPassage(camera: Camera, passage: Passage, person: string | undefined): void {
+    const { direction, at, event, confidence } = passage;
+    if (camera.current.has(event)) camera.passed.set(event, { ...passage, person });
+    this.#io.bus.emit('movement', {
       direction,
       at,
       source: `camera.${camera.settings.id}`,
@@ -320,7 +347,6 @@ export class CctvService {
       ref: event,
       ...(person === undefined ? {} : { person }),
     });
-    this.#journal('camera.passage', camera, { direction, zone, event, confidence });
   }
 
   async #picture(camera: Camera, signal: Extract<Signal, { kind: 'picture' }>): Promise<void> {

@@ -154,7 +154,14 @@ export class PresenceService {
   /** Somebody passed a door. */
   moved(movement: Movement): void {
     const now = this.#parts.clock.now();
-    this.#movements = [...this.#movements.filter((m) => now - m.at < movementMemoryMs), movement];
+    const { ref, source, direction } = movement;
+    // A camera tells a passage again once it knows who it was.
+    const again = (m: Movement) =>
+      ref !== undefined && m.ref === ref && m.source === source && m.direction === direction;
+    this.#movements = [
+      ...this.#movements.filter((m) => now - m.at < movementMemoryMs && !again(m)),
+      movement,
+    ];
     this.#evaluateAll();
   }
 

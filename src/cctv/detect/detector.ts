@@ -23,18 +23,21 @@ const providersOf = (device: string): InferenceSession.ExecutionProviderConfig[]
   return cuda === null ? ['cpu'] : [{ name: 'cuda', deviceId: Number(cuda[1] ?? 0) }, 'cpu'];
 };
 
+/** How ONNX Runtime runs beside a house. */
+export const sessionOptions = (threads: number): InferenceSession.SessionOptions => ({
+  executionProviders: ['cpu'],
+  intraOpNumThreads: threads,
+  interOpNumThreads: 1,
+  graphOptimizationLevel: 'all',
+  logSeverityLevel: 3,
+  // Threads that spin between pictures burn a core; ONNX Runtime wants the text "0".
+  extra: { session: { intra_op: { allow_spinning: '0' } } },
+});
+
 async function openSession(options: LoadOptions): Promise<{ session: InferenceSession; device: string }> {
   const { file, device, threads, warn } = options;
   const open = (providers: InferenceSession.ExecutionProviderConfig[]) =>
-    InferenceSession.create(file, {
-      executionProviders: providers,
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      graphOptimizationLevel: 'all',
-      logSeverityLevel: 3,
-      // Threads that spin between pictures burn a core; ONNX Runtime wants the text "0".
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
-    });
+    InferenceSession.create(file, { ...sessionOptions(threads), executionProviders: providers });
   if (device !== 'cpu')
     try {
       return { session: await open(providersOf(device)), device };

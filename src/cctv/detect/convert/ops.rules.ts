@@ -165,6 +165,8 @@ export const ops: OpTable = {
   AddV2: add,
   Mul: multiply,
   Sub: binary('Sub'),
+  Minimum: binary('Min'),
+  Maximum: binary('Max'),
   Relu: unary('Relu'),
   Sigmoid: unary('Sigmoid'),
   LeakyRelu: unary('LeakyRelu', (node) => ({ alpha: { float: floatAttribute(node, 'alpha') ?? 0.2 } })),
