@@ -22,6 +22,7 @@ import type { LiveHub, LivePort } from '#cctv/live/hub.ts';
 import { cctvReadings } from '#cctv/metrics.ts';
 import type { PathOnGround } from '#cctv/observer.rules.ts';
 import { planOf, secretsOf } from '#cctv/plan.rules.ts';
+import { Recognition } from '#cctv/recognise/recognition.ts';
 import { CctvService } from '#cctv/service.ts';
 import type { CctvView } from '#cctv/view.model.ts';
 import type { Health } from '#platform/health.ts';
@@ -61,6 +62,7 @@ export class Cctv {
   readonly book: EventBook;
   readonly fleet: CameraFleet;
   readonly detector: DetectorProcess;
+  readonly recognition: Recognition;
   readonly #asked = new Map<number, (jpeg: Uint8Array) => void>();
   #requests = 0;
   readonly #parts: CctvParts;
@@ -112,6 +114,13 @@ export class Cctv {
       usualRecording: () => this.#config.cctv.recording.mode,
       mark: (camera, event, open, at) => this.fleet.order({ kind: 'event', camera, event, open, at }),
     });
+    this.recognition = new Recognition({
+      clock,
+      log: log.child('recognition'),
+      dataDir,
+      random: Math.random,
+      identify: (camera, track, identity) => this.service.identify(camera, track, identity),
+    });
     this.fleet.onSignal((signal) => this.#take(signal));
     this.service.onChange(() => this.#tellHealth());
   }
@@ -125,6 +134,7 @@ export class Cctv {
     const cctv = new Cctv(config, parts, book, places);
     cctv.#claim(health);
     cctv.service.configure(config.cameras);
+    cctv.recognition.configure(config.cctv.recognition);
     cctv.service.closeOrphans();
     return cctv;
   }
@@ -136,6 +146,7 @@ export class Cctv {
     if (!isDeepStrictEqual(before.processing, config.processing))
       this.detector.configure(detectorPlan(config));
     this.service.configure(config.cameras);
+    this.recognition.configure(config.cctv.recognition);
     this.#arrange();
   }
 
@@ -143,7 +154,7 @@ export class Cctv {
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     this.#arrange();
-    await Promise.all([this.fleet.run(signal), this.#keepHouse(signal)]);
+    await Promise.all([this.fleet.run(signal), this.recognition.run(signal), this.#keepHouse(signal)]);
     await this.#detecting;
   }
 
@@ -232,6 +243,7 @@ export class Cctv {
       return this.#asked.get(signal.request)?.(signal.clean);
     if (signal.kind === 'state') this.#parts.live.state(signal.camera, signal.state, signal.detail ?? '');
     this.service.take(signal);
+    this.recognition.take(signal);
   }
 
   /** A picture of now; a camera that nobody reads is connected for it. */
