@@ -193,6 +193,5 @@ async function chosen(house: House, ids: readonly string[] | undefined): Promise
 function addressed(url: string): Target {
   if (!URL.canParse(url))
     throw new LaresError('USAGE', '--url: expected an address like rtsp://192.0.2.20:554/stream1');
-  const camera = URL.parse(url)?.host ?? '';
-  return { camera, name: '', uses: '', url, transport: 'tcp' };
+  return { camera: plainUrl(url), name: '', uses: '', url, transport: 'tcp' };
 }
