@@ -7,6 +7,7 @@ import { LiveHub, type LivePort } from '#cctv/live/hub.ts';
 import type { Publisher } from '#guard/channels/contract.ts';
 import type { GuardPort } from '#guard/index.ts';
 import type { Situation } from '#guard/model.ts';
+import type { LastAlert } from '#metrics/sinks/mqtt/cctv.render.ts';
 import type { Health } from '#platform/health.ts';
 import type { AlertChannelStats } from '#platform/stats.ts';
 import type { Logger } from '#platform/log.ts';
@@ -51,6 +52,8 @@ export class Cameras {
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
   #stopped = false;
+  readonly #listeners = new Set<() => void>();
+  readonly #lastAlerts = new Map<string, LastAlert | undefined>();
 
   constructor(config: HouseConfig, parts: CamerasParts) {
     this.#config = config;
@@ -100,6 +103,22 @@ export class Cameras {
     return cctvReadings(this.view(), this.#config.cctv.prefix);
   }
 
+  /** Called when a camera, what it sees or its last alert changes; also of cameras that come later. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The last alert of a camera, from before a restart, too. */
+  lastAlert(camera: string): LastAlert | undefined {
+    const book = this.#running?.cctv.book;
+    if (book !== undefined && !this.#lastAlerts.has(camera)) {
+      const [last] = book.alerts({ camera, limit: 1 }).rows;
+      this.#lastAlerts.set(camera, last && { at: last.at, text: last.message });
+    }
+    return this.#lastAlerts.get(camera);
+  }
+
   livePort(): LivePort {
     return {
       has: (id) => this.#running?.cctv.livePort().has(id) === true,
@@ -118,7 +137,7 @@ export class Cameras {
       falseAlarm: (alert, on, actor) => this.#now().cctv.port().falseAlarm(alert, on, actor),
       snapshot: (event, clean) => port()?.snapshot(event, clean),
       clip: (event) => this.#now().cctv.port().clip(event),
-      onChange: (listener) => port()?.onChange(listener) ?? (() => undefined),
+      onChange: (listener) => this.onChange(listener),
     };
   }
 
@@ -162,6 +181,12 @@ export class Cameras {
         publisher,
       });
       await guard.start();
+      const changed = () => this.#listeners.forEach((listener) => listener());
+      cctv.service.onChange(changed);
+      guard.guard.onAlert(({ camera, at, text }) => {
+        this.#lastAlerts.set(camera, { at, text });
+        changed();
+      });
       cctv.service.onObserved((observation) => guard.observe(observation));
       // A picture lets a mail go that waited for it.
       cctv.service.onSnapshot(() => guard.queue.wake());

@@ -7,6 +7,7 @@ import { electricityPort } from '#electricity/index.ts';
 import { serve, type DemoPort } from '#http/index.ts';
 import { publisherAt } from '#guard/channels/mqtt/publisher.ts';
 import type { MqttConfig } from '#metrics/sinks/mqtt/config.ts';
+import { cctvFeed } from '#metrics/sinks/mqtt/cctv.render.ts';
 import { electricityFeed } from '#metrics/sinks/mqtt/electricity.render.ts';
 import { presenceFeed } from '#metrics/sinks/mqtt/presence.render.ts';
 import type { MqttIo } from '#metrics/sinks/mqtt/sink.ts';
@@ -223,7 +224,7 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
           clock,
           log: log.child('mqtt'),
           health,
-          feeds: [presenceFeed(presence), electricityFeed(electricity.service)],
+          feeds: [presenceFeed(presence), electricityFeed(electricity.service), cctvFeed(cameras)],
           homeName: config.home.name,
         });
   const renderUrl = config.graphite?.render_url;
