@@ -100,11 +100,13 @@ export function tinyEmbedder(): Uint8Array {
 
 /**
  * A network that reads a plate of `steps` stripes: a bright stripe is the second class, a dark one the first. Takes
- * what PaddleOCR takes, 3 channels from -1 to 1, or bytes of gray as fast-plate-ocr does.
+ * what PaddleOCR takes, 3 channels from -1 to 1, or bytes of gray as fast-plate-ocr does. Twice as high as wide, as
+ * the plates are that `tinyModel` finds.
  */
 export function tinyReader(steps: number, form: 'float' | 'bytes'): Uint8Array {
   const graph = new OnnxGraph();
-  const [width, height] = [steps * 16, 16];
+  const width = steps * 16;
+  const height = 2 * width;
   const bytes = form === 'bytes';
   const image = bytes
     ? graph.input('input', 'uint8', [1, height, width, 1])

@@ -131,6 +131,17 @@ test('an addition behind a convolution becomes its bias, and a fused activation 
   expect(data).toEqual(Array.from(ramp, (value, i) => Math.max(0, value + bias[i % 3]!)));
 });
 
+test('the lower and the higher of two numbers hold an activation within its bounds', async () => {
+  const g = new TfGraph();
+  g.input('x', [1, 32, 32, 3]);
+  g.floats('most', [], [60]);
+  g.floats('least', [], [20]);
+  g.op('Minimum', 'low', ['x', 'most']);
+  g.op('Maximum', 'y', ['low', 'least']);
+  const { data } = await converted(g, 'y');
+  expect(data).toEqual(Array.from(ramp, (value) => Math.max(20, Math.min(60, value))));
+});
+
 test('depthwise convolution, padding before it, and the activation of MobileNetV3 give what TensorFlow gives', async () => {
   const g = new TfGraph();
   g.input('x', [1, 32, 32, 3]);
