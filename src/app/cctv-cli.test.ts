@@ -1,40 +1,27 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { cameraSpec, startCameras, type SimulatedCameras } from '#cctv/sim/cameras.ts';
 import { OnvifSim } from '#cctv/sim/onvif.ts';
-import { scratch } from '../../tests/servers/process.ts';
 import { buildProgram } from './program.ts';
-import type { Trial } from './cctv-try.ts';
+import { Desk } from './cctv.fixture.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 
 let cameras: SimulatedCameras;
-let folder: ReturnType<typeof scratch>;
-const file = (name: string) => path.join(folder.dir, name);
-const url = (name: string) => {
-  const { port } = new URL(cameras.url('/open'));
-  return `rtsp://127.0.0.1:${port}${name}`;
-};
-
-function run(program: string, words: readonly string[], input = '') {
-  const { status, stdout, stderr } = spawnSync(path.join(root, 'bin', program), words, {
-    encoding: 'utf8',
-    cwd: folder.dir,
-    env: { PATH: process.env['PATH'] },
-    input,
-  });
-  return { status, stdout, stderr };
-}
+const desk = new Desk();
+const { dir } = desk;
+const file = (name: string) => desk.file(name);
+const read = (name: string) => desk.read(name);
+const write = (text: string) => desk.settings(text);
+const run = (program: string, words: readonly string[], input?: string) => desk.run(program, words, input);
 const lares = (...words: string[]) => run('lares', ['cctv', ...words]);
-const write = (text: string) => writeFileSync(file('lares.yaml'), text, { mode: 0o600 });
-const read = (name: string) => readFileSync(file(name), 'utf8');
+const url = (name: string) => `rtsp://127.0.0.1:${new URL(cameras.url('/open')).port}${name}`;
 
 beforeAll(async () => {
-  folder = scratch('cctv');
   cameras = await startCameras([
     cameraSpec(
       '/main',
@@ -43,21 +30,13 @@ beforeAll(async () => {
     ),
     cameraSpec('/open', { kind: 'square' }),
     cameraSpec('/locked', { kind: 'square' }, { username: 'admin', password: 'hunter22' }),
-    cameraSpec('/strange', { kind: 'square' }, { announce: 'FOO' }),
-    cameraSpec('/late', { kind: 'square' }),
-    cameraSpec('/full', { kind: 'square' }),
   ]);
-  cameras.fault('/late', { noKeyframes: true });
-  cameras.fault('/full', { status: { SETUP: 454 } });
 }, 60_000);
 afterAll(async () => {
   await cameras.close();
-  folder.remove();
+  desk.remove();
 });
-beforeEach(() => {
-  for (const name of ['lares.yaml', 'lares.env', 'config', 'data'])
-    rmSync(file(name), { recursive: true, force: true });
-});
+beforeEach(() => desk.clear());
 
 const commandsBelow = (command: Command): Command[] =>
   command.commands.flatMap((child) => [child, ...commandsBelow(child)]);
@@ -106,80 +85,6 @@ test('a word that is no command is refused with those that are', () => {
     2,
     expect.stringMatching(/no command "bogus"; lares cctv has run, list, /),
   ]);
-});
-
-describe('test_cameras', () => {
-  const settings = (...entries: string[]) =>
-    write(`cameras:\n${entries.map((e) => `  - { ${e} }\n`).join('')}`);
-
-  test('tells of every camera that is on what comes or precisely why nothing does', () => {
-    settings(
-      `id: good, name: Gate, url: '${url('/open')}'`,
-      `id: password, url: '${url('/locked')}', username: admin, password: wrong`,
-      `id: codec, url: '${url('/strange')}'`,
-      `id: keyframe, url: '${url('/late')}'`,
-      `id: session, url: '${url('/full')}'`,
-      `id: path, url: '${url('/none')}'`,
-      `id: port, url: 'rtsp://127.0.0.1:1/x'`,
-      `id: name, url: 'rtsp://no-such-host.invalid/x'`,
-      `id: off, url: 'rtsp://127.0.0.1:1/x', enabled: false`,
-    );
-    const { status, stdout, stderr } = run('test_cameras', ['--json', '--timeout', '3']);
-    const trials = JSON.parse(stdout) as Trial[];
-    expect(status).toBe(1);
-    expect(trials.map((t) => [t.camera, t.ok, t.cause])).toEqual([
-      ['good', true, undefined],
-      ['password', false, 'RTSP_AUTH'],
-      ['codec', false, 'CODEC_UNSUPPORTED'],
-      ['keyframe', false, 'NO_KEYFRAME'],
-      ['session', false, 'RTSP_SESSION'],
-      ['path', false, 'RTSP_NOT_FOUND'],
-      ['port', false, 'RTSP_CONNECT'],
-      ['name', false, 'RTSP_DNS'],
-    ]);
-    expect(trials[0]).toMatchObject({ name: 'Gate', codec: 'h264', width: 640, height: 360 });
-    expect(trials[0]!.fps).toBeCloseTo(10, 0);
-    expect(stderr).toContain('7 of 8 do not work: password, codec, keyframe, session, path, port, name');
-    expect(stdout + stderr).not.toMatch(/wrong/);
-  });
-
-  test('with --quiet says nothing while all is well, and only what is wrong otherwise', () => {
-    settings(`id: good, url: '${url('/open')}'`);
-    expect(run('test_cameras', ['--quiet'])).toEqual({ status: 0, stdout: '', stderr: '' });
-    settings(`id: good, url: '${url('/open')}'`, `id: bad, url: '${url('/none')}'`);
-    const { status, stdout } = run('test_cameras', ['--quiet']);
-    expect([status, stdout.split('\n').map((line) => line.split(' ')[0])]).toEqual([
-      1,
-      ['CAMERA', 'bad', ''],
-    ]);
-  });
-
-  test('looks at the streams of a camera once each, with their use', () => {
-    settings(`id: two, url: '${url('/open')}', streams: { detect: '${url('/none')}' }`);
-    const trials = JSON.parse(run('test_cameras', ['--json']).stdout) as Trial[];
-    expect(trials.map((t) => [t.uses, t.ok])).toEqual([
-      ['detect', false],
-      ['record, live', true],
-    ]);
-  });
-
-  test('tries an address without any settings, and never shows its password', () => {
-    const good = run('test_cameras', ['--url', cameras.url('/locked'), '--json']);
-    expect([good.status, good.stdout.includes('hunter22')]).toEqual([0, false]);
-    const bad = run('test_cameras', ['--url', cameras.url('/locked').replace('hunter22', 'hunter21')]);
-    expect([bad.status, bad.stdout]).toEqual([1, expect.stringContaining('RTSP_AUTH')]);
-    expect(bad.stdout + bad.stderr).not.toContain('hunter21');
-  });
-
-  test.each([
-    [['--camera', 'gaet'], 1, 'there is no camera gaet; there are gate'],
-    [['--timeout', '0'], 2, '--timeout "0"'],
-    [['--url', 'gate'], 2, 'expected an address like rtsp://'],
-  ])('%j ends with %i', (words, code, message) => {
-    settings(`id: gate, url: '${url('/open')}'`);
-    const { status, stderr } = run('test_cameras', words);
-    expect([status, stderr]).toEqual([code, expect.stringContaining(message)]);
-  });
 });
 
 describe('lares cctv add', () => {
@@ -290,7 +195,7 @@ test('a search asks only networks that are named', async () => {
   const search = (...words: string[]) =>
     // The simulator answers from this process, which must not wait meanwhile.
     new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) => {
-      const child = spawn(path.join(root, 'bin/lares'), ['cctv', 'discover', ...words], { cwd: folder.dir });
+      const child = spawn(path.join(root, 'bin/lares'), ['cctv', 'discover', ...words], { cwd: dir });
       let [stdout, stderr] = ['', ''];
       child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
       child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
