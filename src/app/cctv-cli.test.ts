@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { cameraSpec, startCameras, type SimulatedCameras } from '#cctv/sim/cameras.ts';
 import { OnvifSim } from '#cctv/sim/onvif.ts';
 import { buildProgram } from './program.ts';
-import { Desk } from './cctv.fixture.ts';
+import { Desk } from '../../tests/servers/desk.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 

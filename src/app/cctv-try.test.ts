@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cameraSpec, startCameras, type SimulatedCameras } from '#cctv/sim/cameras.ts';
-import { Desk } from './cctv.fixture.ts';
+import { Desk } from '../../tests/servers/desk.ts';
 import type { Trial } from './cctv-try.ts';
 
 let cameras: SimulatedCameras;

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { scratch } from '../../tests/servers/process.ts';
+import { scratch } from './process.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 
