@@ -8,20 +8,13 @@ import { GroundView } from '#cctv/ground/view.rules.ts';
 import type { Polygon } from '#cctv/index.ts';
 import type { PathOnGround } from '#cctv/observer.rules.ts';
 
-/** `config/calibration` beside the settings; the original kept its settings in `config` already. */
-export function calibrationFolder(settingsFolder: string): string {
-  const config =
-    path.basename(path.resolve(settingsFolder)) === 'config'
-      ? settingsFolder
-      : path.join(settingsFolder, 'config');
-  return path.resolve(config, 'calibration');
-}
-
 /** The calibrations of the house, one file a camera. One that cannot be read is told and leaves its camera without metres. */
 export class Calibrations {
   readonly #folder: string;
   readonly #log: Log;
   readonly #views = new Map<string, { readonly text: string; readonly view: GroundView }>();
+  /** What could not be read, so that it is told once. */
+  readonly #broken = new Map<string, string>();
   #masks: ReadonlyMap<string, readonly Polygon[]> = new Map();
 
   constructor(folder: string, log: Log) {
@@ -29,23 +22,30 @@ export class Calibrations {
     this.#log = log;
   }
 
-  /** Reads the files of these cameras anew. */
-  load(cameras: readonly { readonly id: string; readonly object_masks: readonly Polygon[] }[]): void {
+  /** Reads the files of these cameras anew. True when one of them changed. */
+  load(cameras: readonly { readonly id: string; readonly object_masks: readonly Polygon[] }[]): boolean {
+    const before = [...this.#views.values()];
     // Feet behind a mask are hidden feet.
     this.#masks = new Map(cameras.map((c) => [c.id, c.object_masks]));
     for (const id of [...this.#views.keys()]) if (!this.#masks.has(id)) this.#views.delete(id);
     for (const { id } of cameras) {
       const file = path.join(this.#folder, `${id}.json`);
+      let text = '';
       try {
-        const text = readFileSync(file, 'utf8');
-        if (this.#views.get(id)?.text === text) continue;
+        text = readFileSync(file, 'utf8');
+        if (this.#views.get(id)?.text === text || this.#broken.get(id) === text) continue;
+        this.#broken.delete(id);
         this.#views.set(id, { text, view: new GroundView(loadCalibration(text, file)) });
       } catch (error) {
         this.#views.delete(id);
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+        const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+        if (!missing && this.#broken.get(id) !== text)
           this.#log.error(`camera ${id} has no metres: ${reason(error)}`, { error });
+        if (!missing) this.#broken.set(id, text);
       }
     }
+    const now = [...this.#views.values()];
+    return now.length !== before.length || now.some((view, i) => view !== before[i]);
   }
 
   /** Follows one object of a label over the ground; undefined on a camera without calibration. */

@@ -40,6 +40,8 @@ interface Running {
   readonly stop: AbortController;
 }
 
+const calibrationsMs = 10_000;
+
 /**
  * Cameras and guard of one house. A house whose settings name no camera has neither: no process, no database, no
  * readings. They begin with the first camera, also while the house runs.
@@ -99,7 +101,9 @@ export class Cameras {
     return { ...running.cctv.view(), telling };
   }
 
+  /** The readings of one tick. */
   read(): Reading[] {
+    this.#running?.cctv.tellBook();
     return cctvReadings(this.view(), this.#config.cctv.prefix);
   }
 
@@ -166,7 +170,6 @@ export class Cameras {
         live: this.live,
         groundOf: (camera) => this.#calibrations.groundOf(camera),
       });
-      const names = () => new Map(cctv.service.cameras().map((c) => [c.id, c.name]));
       const guard = new HouseGuard(config, {
         clock,
         log,
@@ -177,7 +180,7 @@ export class Cameras {
         dataDir,
         presence,
         strangers,
-        cameraName: (camera) => names().get(camera) ?? camera,
+        cameraName: (id) => this.#config.cameras.find((c) => c.id === id)?.name ?? id,
         publisher,
       });
       await guard.start();
@@ -191,7 +194,11 @@ export class Cameras {
       // A picture lets a mail go that waited for it.
       cctv.service.onSnapshot(() => guard.queue.wake());
       const stop = new AbortController();
-      const done = Promise.all([cctv.run(stop.signal), guard.run(stop.signal)]);
+      const done = Promise.all([
+        cctv.run(stop.signal),
+        guard.run(stop.signal),
+        this.#watchCalibrations(cctv, stop.signal),
+      ]);
       done.catch((error: unknown) => log.error(`cctv error: ${reason(error)}`, { error }));
       this.#running = { cctv, guard, done, stop };
       health.set('cctv', 'ok', `${config.cameras.filter((c) => c.enabled).length} cameras`);
@@ -199,6 +206,15 @@ export class Cameras {
     } catch (error) {
       health.set('cctv', 'down', reason(error));
       log.error(`cctv error: the cameras cannot start: ${reason(error)}`, { error });
+    }
+  }
+
+  /** A camera that was calibrated just now has its metres without a restart. */
+  async #watchCalibrations(cctv: Cctv, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#parts.clock.sleep(calibrationsMs, signal);
+      if (!signal.aborted && this.#calibrations.load(this.#config.cameras))
+        cctv.service.configure(this.#config.cameras);
     }
   }
 

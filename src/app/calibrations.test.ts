@@ -1,0 +1,60 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { calibrate } from '#cctv/ground/calibrate.ts';
+import { Logger } from '#platform/log.ts';
+import { calibrationFolder, Calibrations } from './calibrations.ts';
+
+let root = '';
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const cameras = [{ id: 'front', object_masks: [] }];
+
+async function house() {
+  root = mkdtempSync(path.join(tmpdir(), 'lares-calibrations-'));
+  const lines: string[] = [];
+  const folder = calibrationFolder(root);
+  mkdirSync(folder, { recursive: true });
+  const log = new Logger({ write: (line) => lines.push(line) });
+  return { lines, folder, calibrations: new Calibrations(folder, log) };
+}
+
+test('they lie in config/calibration beside the settings, also where these lie in config already', () => {
+  expect([calibrationFolder('/etc/lares'), calibrationFolder('/opt/smart-cctv-system/config')]).toEqual([
+    '/etc/lares/config/calibration',
+    '/opt/smart-cctv-system/config/calibration',
+  ]);
+});
+
+test('a camera has metres as soon as it is calibrated, and no longer when the file is gone', async () => {
+  const { calibrations, folder } = await house();
+  expect([calibrations.load(cameras), calibrations.groundOf('front')]).toEqual([false, undefined]);
+  await calibrate({
+    configFolder: path.dirname(folder),
+    camera: 'front',
+    now: 0,
+    height: 3,
+    tilt: 20,
+    fov: 70,
+    picture: { width: 640, height: 360 },
+    references: ['gate=point:0,6'],
+    people: [],
+  });
+  expect([calibrations.load(cameras), calibrations.load(cameras)]).toEqual([true, false]);
+  expect(calibrations.references()).toEqual(new Map([['front', ['gate']]]));
+  const walker = calibrations.groundOf('front')?.('person');
+  const placed = walker?.step(0, { left: 0.45, top: 0.3, width: 0.1, height: 0.4 });
+  expect(placed?.ground.sigma).toBeGreaterThan(0);
+  expect(Object.keys(walker?.references() ?? {})).toEqual(['gate']);
+  rmSync(path.join(folder, 'front.json'));
+  expect([calibrations.load(cameras), calibrations.groundOf('front')]).toEqual([true, undefined]);
+});
+
+test('a file that cannot be read is told once and leaves its camera without metres', async () => {
+  const { calibrations, folder, lines } = await house();
+  writeFileSync(path.join(folder, 'front.json'), '{"version": 2}');
+  for (let i = 0; i < 3; i += 1) calibrations.load(cameras);
+  expect([calibrations.groundOf('front'), lines.length]).toEqual([undefined, 1]);
+  expect(lines[0]).toContain('camera front has no metres');
+});
