@@ -5,7 +5,6 @@ import { period } from '#electricity/energy/calendar.rules.ts';
 import type { Bus } from '#kernel/bus.ts';
 import type { Clock } from '#kernel/driver.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
-import type { Reading } from '#kernel/reading.ts';
 import { EventBook } from '#cctv/book/book.ts';
 import type { DetectorPlan } from '#cctv/detect/child.model.ts';
 import { DetectorProcess } from '#cctv/detect/process.ts';
@@ -19,7 +18,6 @@ import { KeepFolders } from '#cctv/keep/folders.ts';
 import { sweep } from '#cctv/keep/retention.ts';
 import { cleanOf } from '#cctv/keep/snapshots.ts';
 import type { LiveHub, LivePort } from '#cctv/live/hub.ts';
-import { cctvReadings } from '#cctv/metrics.ts';
 import type { PathOnGround } from '#cctv/observer.rules.ts';
 import { planOf, secretsOf } from '#cctv/plan.rules.ts';
 import { Recognition } from '#cctv/recognise/recognition.ts';
@@ -192,15 +190,14 @@ export class Cctv {
     };
   }
 
-  /** The readings of one tick. */
-  read(): Reading[] {
+  /** Says whether what happens is written down; to be called each tick. */
+  tellBook(): void {
     const { problem } = this.book;
     this.#parts.health.set(
       'cctv.book',
       problem === undefined ? 'ok' : 'degraded',
       problem ?? 'events and alerts are written',
     );
-    return cctvReadings(this.view(), this.#config.cctv.prefix);
   }
 
   port(): CctvPort {
@@ -321,6 +318,7 @@ export class Cctv {
     while (!signal.aborted) {
       await clock.sleep(minuteMs - (clock.now() % minuteMs), signal);
       if (signal.aborted) return;
+      this.#claim(this.#parts.health);
       this.#tellFigures();
       await this.#savePlaces();
       if (clock.monotonic() - sweptAt < sweepMs) continue;
@@ -359,7 +357,6 @@ export class Cctv {
 
   async #sweep(): Promise<void> {
     const { clock, log } = this.#parts;
-    this.#claim(this.#parts.health);
     const swept = await sweep(
       {
         ...this.#folders,
