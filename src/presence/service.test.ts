@@ -481,3 +481,26 @@ test('a listener that fails stops neither the arrival nor the other listeners', 
     expect.stringMatching(/^presence error: a listener failed: planted/),
   ]);
 });
+
+test('a passage that is told again with a name no longer speaks against the others', async () => {
+  const service = await serviceOf();
+  service.saw(lan.see(phones.sam));
+  await clock.advance(40_000);
+  const left = () =>
+    service
+      .view()
+      .people.find((p) => p.person === 'sam')!
+      .evidence.filter((e) => e.source === 'camera.front')
+      .map((e) => e.text);
+  const exit = {
+    direction: 'exit',
+    at: clock.now(),
+    source: 'camera.front',
+    confidence: 0.8,
+    ref: 'event-1',
+  } as const;
+  bus.emit('movement', exit);
+  expect(left()).toEqual(['somebody left through a watched door']);
+  bus.emit('movement', { ...exit, person: 'alex' });
+  expect(left()).toEqual([]);
+});
