@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { cctvCommands } from '#cctv/cli.ts';
 import { modelCommands } from '#cctv/detect/commands.ts';
 import { processingConfig } from '#cctv/detect/config.ts';
+import { faceCommands } from '#cctv/recognise/cli.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { addCommands } from './cctv-add.ts';
 import { bookCommands } from './cctv-book.ts';
@@ -45,6 +46,7 @@ export function cctvProgram(program: Command, house: House, about: CctvProgram):
   calibrateCommand(cctv, house);
   rulesCommands(cctv, house);
   modeCommand(cctv, house);
+  faceCommands(cctv, house);
   bookCommands(cctv, house);
   cctvTools(cctv, house, about);
   modelCommands(cctv.command('models').description('what finds objects in pictures'), {
