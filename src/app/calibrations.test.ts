@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { calibrate } from '#cctv/ground/calibrate.ts';
+import { calibrationFolder } from '#cctv/ground/folder.rules.ts';
 import { Logger } from '#platform/log.ts';
-import { calibrationFolder, Calibrations } from './calibrations.ts';
+import { Calibrations } from './calibrations.ts';
 
 let root = '';
 afterEach(() => rmSync(root, { recursive: true, force: true }));

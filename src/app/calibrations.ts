@@ -27,7 +27,7 @@ export class Calibrations {
     const before = [...this.#views.values()];
     // Feet behind a mask are hidden feet.
     this.#masks = new Map(cameras.map((c) => [c.id, c.object_masks]));
-    for (const id of [...this.#views.keys()]) if (!this.#masks.has(id)) this.#views.delete(id);
+    for (const id of this.#views.keys()) if (!this.#masks.has(id)) this.#views.delete(id);
     for (const { id } of cameras) {
       const file = path.join(this.#folder, `${id}.json`);
       let text = '';

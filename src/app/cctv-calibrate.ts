@@ -6,7 +6,7 @@ import type { CctvBody } from '#cctv/index.ts';
 import type { Box } from '#cctv/model.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { systemClock } from '#platform/clock.ts';
-import { calibrationFolder } from './calibrations.ts';
+import { calibrationFolder } from '#cctv/ground/folder.rules.ts';
 import { daysOf, withBook } from './cctv-book.ts';
 import { targetsOf, tryStream } from './cctv-try.ts';
 import { loadAlone, type cliHouse } from './context.ts';

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { EventBook } from '#cctv/book/book.ts';
+import { calibrationFolder } from '#cctv/ground/folder.rules.ts';
 import { pastObservations } from '#cctv/past.rules.ts';
 import { handOf } from '#guard/mode.rules.ts';
 import type { Situation } from '#guard/model.ts';
@@ -13,7 +14,7 @@ import { table } from '#platform/table.ts';
 import { staysIn } from '#presence/report.ts';
 import type { Store } from '#store/model.ts';
 import path from 'node:path';
-import { calibrationFolder, Calibrations } from './calibrations.ts';
+import { Calibrations } from './calibrations.ts';
 import { allAlerts, daysOf, daysOption, withBook } from './cctv-book.ts';
 import { loadHouse, type cliHouse } from './context.ts';
 import type { HouseConfig } from './config.ts';

@@ -11,7 +11,7 @@ import type { ActingHouse } from '#platform/command.ts';
 import { Logger } from '#platform/log.ts';
 import { readToken } from '#platform/token.ts';
 import { openStore } from '#store/index.ts';
-import { calibrationFolder } from './calibrations.ts';
+import { calibrationFolder } from '#cctv/ground/folder.rules.ts';
 import { crossCheck } from './cross-check.ts';
 import { houseMigrations } from './migrations.ts';
 import { envBindings, houseConfig, systemEnvFile, type HouseConfig } from './config.ts';

@@ -28,7 +28,7 @@ import { PresenceService } from '#presence/service.ts';
 import { lockDataDir, openStore } from '#store/index.ts';
 import type { HouseConfig } from './config.ts';
 import { openMqtt } from './broker.ts';
-import { calibrationFolder } from './calibrations.ts';
+import { calibrationFolder } from '#cctv/ground/folder.rules.ts';
 import { Cameras } from './cameras.ts';
 import { Electricity } from './electricity.ts';
 import { houseMigrations } from './migrations.ts';

@@ -4,6 +4,7 @@ export type * from './book/model.ts';
 export { toCctvBody, type CctvBody } from './body.ts';
 export { cctvRoutes, type CctvPort } from './http.ts';
 export { LiveHub, type LivePort } from './live/hub.ts';
+export { holdsSecrets, inspectCctv, type CctvSettings } from './inspect.ts';
 export { liveRoutes } from './live/routes.ts';
 export {
   cameraMetrics,

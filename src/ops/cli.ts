@@ -9,6 +9,7 @@ import { checkGraphite } from '#metrics/index.ts';
 import type { CliHouse } from '#platform/command.ts';
 import { HomeAssistant } from '#platform/homeassistant/client.ts';
 import { table } from '#platform/table.ts';
+import { cameras } from './checks/cameras.ts';
 import { electricity } from './checks/electricity.ts';
 import { capability, clock, config, dependencies, disk, permissions } from './checks/machine.ts';
 import { graphite, homeassistant, network, scan, service } from './checks/peers.ts';
@@ -24,6 +25,7 @@ export const areas = {
   graphite,
   homeassistant,
   electricity,
+  cameras,
   clock,
   disk,
   service,
@@ -87,6 +89,7 @@ export function realIo(house: CliHouse<DoctorSettings>): DoctorIo {
     settings: () => house.config(),
     configFile,
     dataDir: house.dataDir(),
+    env: house.env,
     secretFiles: [
       '/etc/presence-monitoring.env',
       ...beside,

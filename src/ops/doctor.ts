@@ -1,3 +1,5 @@
+import type { CctvSettings } from '#cctv/index.ts';
+import type { InspectedSpeaker } from '#guard/index.ts';
 import { reason } from '#kernel/errors.ts';
 import type { GraphiteConfig, GraphiteFinding } from '#metrics/index.ts';
 import type { OpenScanner, WifiConfig } from '#devices/index.ts';
@@ -22,6 +24,10 @@ export interface DoctorSettings {
     | { readonly url: string; readonly token: string; readonly verify_tls: boolean }
     | undefined;
   readonly graphite?: GraphiteConfig | undefined;
+  readonly cameras?: CctvSettings['cameras'];
+  readonly cctv?: CctvSettings['cctv'];
+  readonly processing?: CctvSettings['processing'];
+  readonly speakers?: readonly InspectedSpeaker[];
 }
 
 /** What the checks touch besides files. */
@@ -30,6 +36,7 @@ export interface DoctorIo {
   settings(): Promise<DoctorSettings>;
   readonly configFile: string | undefined;
   readonly dataDir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Files that may hold secrets, whether they exist or not. */
   readonly secretFiles: readonly string[];
   /** Epoch ms. */

@@ -54,6 +54,11 @@ export class KeepFolders {
     if (known.get(folder) !== local) this.#remember(known.set(folder, local));
   }
 
+  /** True for a folder that was ours and whose disk is not mounted now. Writes nothing. */
+  isLost(folder: string): boolean {
+    return !isClaimed(folder) && this.#known().get(folder) === false;
+  }
+
   #isHere(folder: string): boolean {
     const own = path.dirname(this.#registry);
     mkdirSync(own, { recursive: true, mode: 0o700 });

@@ -17,6 +17,9 @@ const packages: Readonly<Record<string, string>> = {
 const passedOn =
   /^(PATH|HOME|USER|LANG|LC_\w+|TMPDIR|XDG_RUNTIME_DIR|DBUS_\w+|PULSE_\w+|PIPEWIRE_\w+|ALSA_\w+|ESPEAK_\w+)$/;
 
+/** The Debian package that holds a program of speech. */
+export const packageOf = (program: string): string => packages[program] ?? program;
+
 const stderrBytes = 2_000;
 
 export interface Running {
@@ -60,7 +63,7 @@ function missing(name: string, error: Error): LaresError {
   return absent
     ? new LaresError(
         'NOT_FOUND',
-        `the program ${name} is not installed; run \`sudo apt install ${packages[name] ?? name}\``,
+        `the program ${name} is not installed; run \`sudo apt install ${packageOf(name)}\``,
       )
     : new LaresError('PERMISSION_MISSING', `the program ${name} cannot be started: ${reason(error)}`, {
         cause: error,
