@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, statfs } from 'node:fs/promises';
+import { readdir, readFile, readlink, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Part, PartFigures, Snapshot } from './machine.model.ts';
@@ -61,8 +61,10 @@ export async function servicePid(dataDir: string): Promise<number | undefined> {
   const pid = Number((await read(path.join(dataDir, 'lock.pid'))).trim());
   if (!Number.isInteger(pid) || pid <= 0) return undefined;
   // A house that was killed leaves the file; its number may be somebody else's by now.
-  const command = await read(`/proc/${pid}/cmdline`);
-  return /lares|\bmain\.(ts|py)/.test(command) ? pid : undefined;
+  const program = path.basename(await readlink(`/proc/${pid}/exe`).catch(() => ''));
+  return program === 'node' || /lares|\bmain\.(ts|py)/.test(await read(`/proc/${pid}/cmdline`))
+    ? pid
+    : undefined;
 }
 
 /** The disk of a folder, or of where it would be; undefined for what is no file system. */

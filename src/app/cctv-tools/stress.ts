@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { cameraSpec, startCameras } from '#cctv/sim/cameras.ts';
 import type { CctvBody } from '#cctv/index.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
@@ -35,6 +36,9 @@ export interface Stressed {
   /** Percent of one core, and MiB, of core, camera processes and detector together. */
   readonly cpuPercent: number;
   readonly rssMib: number;
+  /** Percent of one core that everything else took, the simulated camera among it; `cores` times 100 are there. */
+  readonly othersPercent: number;
+  readonly cores: number;
 }
 
 interface Quantiles {
@@ -48,6 +52,7 @@ const everyMs = 1_000;
 /** Somebody is in the picture for most of the time from here on. */
 const sceneLeadMs = 3_000;
 const settleMs = 8_000;
+const warmMs = 5_000;
 const mib = 2 ** 20;
 /** What viewers and programs ask for. */
 const asked = [
@@ -194,10 +199,11 @@ async function load(house: TrialHouse, webhook: WebhookSink, options: StressOpti
     delivered: new Set(ids).size,
     doubled: ids.length - new Set(ids).size,
     wantedAlerts: alerts,
-    // The first third is a heap that warms up.
-    memoryMibPerMinute: slopePerMinute(memory.slice(Math.floor(memory.length / 3))),
+    memoryMibPerMinute: slopePerMinute(settledMemory(memory, webhook.received[0]?.at)),
     camerasDown: body.cameras.filter((c) => c.state !== 'live').length,
   };
+  const own = parts.reduce((sum, p) => sum + row.cpuPercent[p], 0);
+  const cores = availableParallelism();
   const gates = gatesOf(figures, seconds).map((g) => ({ ...g, kept: isKept(g) }));
   return {
     passed: gates.every((g) => g.kept),
@@ -210,9 +216,17 @@ async function load(house: TrialHouse, webhook: WebhookSink, options: StressOpti
     fpsPerCamera: looked / seconds / cameras,
     alerts: stored,
     requests: answers.ms.length + answers.failures,
-    cpuPercent: parts.reduce((sum, p) => sum + row.cpuPercent[p], 0),
+    cpuPercent: own,
     rssMib: memory.at(-1)?.[1] ?? 0,
+    othersPercent: Math.max(0, row.systemPercent * cores - own),
+    cores,
   };
+}
+
+/** What was used after the start, and after the first alert: pictures and tellers take their memory once, then. */
+function settledMemory(memory: readonly [at: number, mib: number][], firstAlertAt: number | undefined) {
+  const from = Math.max(memory[Math.floor(memory.length / 3)]?.[0] ?? 0, (firstAlertAt ?? 0) + warmMs);
+  return memory.filter(([at]) => at >= from);
 }
 
 /** Alerts in the book once all of them have been told, or after some seconds. */
@@ -247,6 +261,7 @@ export function stressText(s: Stressed): string {
   const line = (name: string, q: Quantiles) => [name, q.p50.toFixed(0), q.p95.toFixed(0), q.p99.toFixed(0)];
   return [
     `${s.cameras} cameras for ${s.seconds.toFixed(0)} s: ${s.fpsPerCamera.toFixed(1)} frames a second looked at each, ${s.alerts} alerts, ${s.requests} questions; ${s.cpuPercent.toFixed(0)} % of a core, ${s.rssMib.toFixed(0)} MiB`,
+    `Everything else took ${s.othersPercent.toFixed(0)} of the ${s.cores * 100} % that the machine has.`,
     table(
       ['MILLISECONDS', 'P50', 'P95', 'P99'],
       [line('frame to objects', s.frameMs), line('frame to webhook', s.alertMs), line('API', s.apiMs)],
