@@ -60,10 +60,8 @@ const steps = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 720].map((h) => h * 3_600_0
 /** Instants to write below the axis: whole local hours, days or weeks. */
 function instants({ from, to, timeZone }: ChartOptions): { at: number; text: string }[] {
   const step = steps.find((s) => (to - from) / s <= 8) ?? Math.ceil((to - from) / 8);
-  const format = new Intl.DateTimeFormat('sv-SE', {
-    ...(step < 24 * 3_600_000
-      ? { hour: '2-digit', minute: '2-digit' }
-      : { month: '2-digit', day: '2-digit' }),
+  const format = new Intl.DateTimeFormat('en-GB', {
+    ...(step < 24 * 3_600_000 ? { hour: '2-digit', minute: '2-digit' } : { month: 'short', day: 'numeric' }),
     ...(timeZone === undefined ? {} : { timeZone }),
   });
   const shift = offset(from, timeZone ?? 'UTC');
@@ -87,7 +85,8 @@ function shortNumber(value: number): string {
 function panelSvg(panel: Panel, top: number, options: ChartOptions): string {
   const { from, to, gapMs } = options;
   const values = panel.lines.flatMap((l) => l.points.map((p) => p.value));
-  const ticks = ticksOf(Math.min(0, ...values), Math.max(1e-3, ...values));
+  const most = Math.max(0, ...values);
+  const ticks = ticksOf(Math.min(0, ...values), most === 0 ? 1 : most);
   const [low, high] = [ticks[0]!, ticks.at(-1)!];
   const x = (at: number) => plot.left + ((at - from) / (to - from)) * inner.width;
   const y = (value: number) => plot.top + inner.height * (1 - (value - low) / (high - low));
