@@ -33,6 +33,23 @@ const jitter = (random: () => number) => (box: Box) => ({
   height: box.height * (1 + 0.045 * random()),
 });
 
+/** A box that sways with the stride: an error that half a second later is still there in part. */
+const sway = (random: () => number) => {
+  const shared = Math.exp(-0.2 / 0.5);
+  let now: readonly [number, number] = [0, 0];
+  return (box: Box, frame: number): Box => {
+    const fresh = [random(), random()] as const;
+    const keep = frame === 0 ? 0 : shared;
+    const add = Math.sqrt(1 - keep * keep);
+    now = [keep * now[0] + add * fresh[0], keep * now[1] + add * fresh[1]];
+    return {
+      ...box,
+      left: box.left + (0.03 * box.height * now[0]) / aspect,
+      height: box.height * (1 + 0.03 * now[1]),
+    };
+  };
+};
+
 describe('view of the ground', () => {
   it('places the feet of a box, less surely the further away', () => {
     const [near, far] = [view.at(standing({ x: 1, y: 6 }))!, view.at(standing({ x: 1, y: 25 }))!];
@@ -93,6 +110,57 @@ describe('path over the ground', () => {
         0.9,
       ),
     ).toBeLessThan(0.25);
+  });
+
+  it('knows the speed of somebody whose box sways with the stride, at five frames a second', () => {
+    const random = normals(12);
+    const speeds = Array.from({ length: 12 }, () =>
+      walk(40, { x: -3, y: 8 }, { x: 1, y: 0.6 }, sway(random)).slice(11),
+    ).flat();
+    const truth = Math.hypot(1, 0.6);
+    const errors = speeds.map(({ step }) => Math.abs(step!.speed - truth) / truth);
+    expect(quantile(errors, 0.5)).toBeLessThan(0.06);
+    // One that follows the velocity of a filter for places misses this by far.
+    expect(quantile(errors, 0.95)).toBeLessThan(0.2);
+  });
+
+  it('says nothing wild about speed or coming closer in the first second', () => {
+    const random = normals(3);
+    for (const velocity of [
+      { x: 0, y: 0 },
+      { x: 0, y: -1.2 },
+    ]) {
+      const young = Array.from({ length: 150 }, () =>
+        walk(6, { x: 0.5, y: 10 }, velocity, sway(random)),
+      ).flat();
+      const pace = Math.hypot(velocity.x, velocity.y);
+      const over = young.map(({ step }) => step!.speed - pace);
+      expect(quantile(over, 0.95)).toBeLessThan(0.5);
+      expect(Math.max(...over)).toBeLessThan(1.2);
+      const approach = young.map(({ step }) => view.toReferences(step!)['gate']!.approach);
+      expect(Math.max(...approach)).toBeLessThan(pace + 1.2);
+      expect(Math.min(...approach)).toBeGreaterThan(-1.2);
+    }
+  });
+
+  it('has no speed left soon after somebody stopped, and is at full speed soon after they set off', () => {
+    const path = new GroundPath(view, 'person');
+    const route = (n: number) => ({ x: -2 + 0.24 * Math.min(n, 15) + 0.24 * Math.max(0, n - 35), y: 9 });
+    const speeds = Array.from(
+      { length: 55 },
+      (_, n) => path.step(start + n * 200, standing(route(n)))!.speed,
+    );
+    expect(speeds[14]).toBeCloseTo(1.2, 1);
+    expect(Math.max(...speeds.slice(28, 36))).toBeLessThan(0.05);
+    expect(speeds[49]).toBeCloseTo(1.2, 1);
+  });
+
+  it('knows the speed of a car at a frame a second', () => {
+    const path = new GroundPath(view, 'car');
+    const steps = Array.from({ length: 6 }, (_, n) =>
+      path.step(start + n * 1500, standing({ x: -12 + 4.5 * n, y: 16 }, 1.5)),
+    );
+    expect(steps.at(-1)!.speed).toBeCloseTo(3, 0);
   });
 
   it('does not follow a foot that leaps for a frame, but one that stays', () => {
