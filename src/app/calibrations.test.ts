@@ -4,7 +4,6 @@ import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { calibrate } from '#cctv/ground/calibrate.ts';
 import { calibrationFolder } from '#cctv/ground/folder.rules.ts';
-import { calibrationFolder } from '#cctv/ground/folder.rules.ts';
 import { Logger } from '#platform/log.ts';
 import { Calibrations } from './calibrations.ts';
 
