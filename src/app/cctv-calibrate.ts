@@ -98,7 +98,7 @@ async function run(house: House, options: CalibrateOptions): Promise<void> {
     [
       report,
       `written: ${calibration}${backup === undefined ? '' : `; the former one is ${path.basename(backup)}`}`,
-      `look at ${drawing}: its lines must lie on the ground. A running service takes it when it starts next`,
+      `look at ${drawing}: its lines must lie on the ground. A running service takes it within ten seconds`,
     ].join('\n'),
   );
 }

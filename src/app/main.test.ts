@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -30,6 +30,21 @@ test('a mistake that nobody caught is logged as an exception with its stack, and
   const { status, stderr } = lares(['demo', '--port', '0'], ['--import', `data:text/javascript,${planted}`]);
   expect(status).toBe(70);
   expect(stderr).toMatch(/^\S+\|FATAL\|lares\|INTERNAL\|uncaught exception: Error: planted\n +at /m);
+});
+
+test('why the house did not start stands in the log files too', () => {
+  const { dir, remove } = scratch('main');
+  cleanups.push(remove);
+  writeFileSync(path.join(dir, 'lares.yaml'), 'cameras: [{ id: gate, url: nonsense }]\n');
+  const { status, stderr } = spawnSync(process.execPath, [path.join(root, 'src/app/main.ts'), 'run'], {
+    cwd: dir,
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], LARES_DATA: path.join(dir, 'data'), XDG_CACHE_HOME: dir },
+    timeout: 15_000,
+  });
+  expect([status, stderr]).toEqual([2, expect.stringMatching(/lares\.yaml:1:\d+ cameras\[0\]\.url: /)]);
+  const errors = readFileSync(path.join(dir, 'data/logs/errors.log'), 'utf8');
+  expect(errors).toMatch(/^\S+\|ERROR\|lares\|CONFIG_INVALID\|cannot start: lares\.yaml:1:/);
 });
 
 /** Starts the demo house with this as its standard output; `answers` tells whether it lives. */

@@ -5,6 +5,7 @@ import { watchConfig } from '#config/watch.ts';
 import { chooseScanner } from '#devices/lan/choose.ts';
 import { openNotifier } from '#ops/notify.ts';
 import { systemClock } from '#platform/clock.ts';
+import { LogFiles } from '#platform/log-files.ts';
 import { Logger } from '#platform/log.ts';
 import { houseConfig } from './config.ts';
 import {
@@ -40,6 +41,28 @@ export async function runService(run: RunOptions): Promise<void> {
     const usual = { people: 6, speed: 1, electricity: true, solar: false, cameras: true };
     return runDemo({ ...usual, version: run.version, dataDir: undefined, env: run.env });
   }
+  try {
+    await serve(file, run);
+  } catch (error) {
+    writeFailure(dataDirOf(run.options, run.env), error);
+    throw error;
+  }
+}
+
+/** Why the house did not start also stands where operators look first; whoever calls prints it. */
+function writeFailure(dataDir: string, error: unknown): void {
+  const files = new LogFiles({
+    folder: path.join(dataDir, 'logs'),
+    now: Date.now,
+    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  });
+  const log = new Logger({ write: () => {} });
+  log.listen(files.hear);
+  log.error(`cannot start: ${reason(error)}`, { error });
+  files.flush();
+}
+
+async function serve(file: string, run: RunOptions): Promise<void> {
   const loaded = loadHouse(file, run.env);
   const { config } = loaded;
   const log = new Logger({ level: config.log.level, format: config.log.format });
@@ -79,7 +102,7 @@ export async function runService(run: RunOptions): Promise<void> {
     onChange: ({ next, live, needRestart, loaded: reloaded }) => {
       for (const secret of reloaded.secrets) log.hide(secret);
       house.configure(next);
-      if (live.length > 0) log.info(`settings applied: ${live.join(', ')}`);
+      if (live.length > 0) log.info(`config: settings applied: ${live.join(', ')}`);
       if (needRestart.length > 0) log.warn(`settings that need a restart: ${needRestart.join(', ')}`);
     },
     onInvalid: (problems, error) =>

@@ -105,7 +105,7 @@ describe.skipIf(missing !== undefined)(`the life of the service${needs}`, () => 
     settings.presence.people.push({ person: 'jo', homeassistant_entity: 'person.jo' });
     lab.homeAssistant.setState('person.jo', 'home');
     writeSettings(dir, settings);
-    await house.line(/settings applied: .*presence\.people/);
+    await house.line(/\|config: settings applied: .*presence\.people/);
     await house.line(/Detected jo at home/);
     await lab.shows('jo.is_home', 1);
     await house.line(/Successfully sent 15 metrics/);

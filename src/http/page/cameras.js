@@ -137,7 +137,7 @@ function eventRow(event) {
     el(
       'span',
       { class: 'because' },
-      [...zones, ...nearest, `${Math.round(event.confidence * 100)} %`].join(' · '),
+      [...zones, ...nearest, `${Math.round(event.confidence * 100)}\u00a0%`].join(' · '),
     ),
     event.open ? el('span', { class: 'now' }, 'there now') : age(event.until),
   );
