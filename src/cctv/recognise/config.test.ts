@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { expect, test } from 'vitest';
 import { recognitionConfig } from './config.ts';
+import { consentText } from './consent.ts';
 import { recognisers } from './registry.ts';
 
 const problems = (value: unknown) =>
@@ -60,4 +63,14 @@ test('every recogniser refuses unknown keys, names its models and their licences
       expect(files.every((f) => /^[0-9a-f]{64}$/.test(f.sha256))).toBe(true);
     }
   }
+});
+
+test('the guide shows the very text that commands show before a face is enrolled', () => {
+  const guide = readFileSync(path.join(import.meta.dirname, '../../../docs/recognition.md'), 'utf8');
+  expect(guide).toContain(
+    consentText
+      .split('\n')
+      .map((line) => `> ${line}`)
+      .join('\n'),
+  );
 });

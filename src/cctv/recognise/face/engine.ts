@@ -98,7 +98,7 @@ async function shippedTeller(): Promise<Teller> {
     net: await openNet(onnx, 'faceres'),
     size,
     zoom: 0.8,
-    threshold: 0.65,
+    threshold: 0.7,
     model: `faceres ${fingerprint(files)}`,
   };
 }
@@ -142,7 +142,7 @@ async function ownTeller(file: string): Promise<Teller> {
     net: await openNet(wrap(onnx, signed, { width: size, height: size }), embeddingKey),
     size,
     zoom: undefined,
-    threshold: 0.5,
+    threshold: 0.6,
     model: `arcface ${fingerprint([onnx])}`,
   };
 }
