@@ -1,0 +1,245 @@
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { CameraView, StoredAlert, StoredEvent } from '#cctv/index.ts';
+import { startCameras, type SimulatedCameras } from '#cctv/sim/cameras.ts';
+import { serve, type RunningServer } from '#http/index.ts';
+import type { SimHouse } from '#http/sim.ts';
+import { cameraFolder, drive, square, whole } from '../servers/camera-house.ts';
+import { startLares, writeSettings, type LaresProcess } from '../servers/house.ts';
+import { freePort, until } from '../servers/process.ts';
+import { chromiumPath, openBrowser, phone } from './browser.ts';
+import { household } from './household.ts';
+
+const reason = chromiumPath === undefined ? ' (needs the Debian package chromium)' : '';
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Opens the page and collects everything that the browser complains about. */
+async function openPage(
+  browser: Awaited<ReturnType<typeof openBrowser>>,
+  url: string,
+  size?: Size,
+): Promise<{ page: Page; trouble: string[] }> {
+  const page = await browser.context.newPage();
+  if (size !== undefined) await page.setViewportSize(size);
+  const trouble: string[] = [];
+  page.on('pageerror', (error) => trouble.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') trouble.push(message.text());
+  });
+  await page.goto(url);
+  await page.locator('#cameras:not([hidden]) .camera').first().waitFor();
+  return { page, trouble };
+}
+
+const overflow = (page: Page) =>
+  page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+const card = (page: Page, id: string) => page.locator(`.camera[data-camera="${id}"]`);
+
+describe.skipIf(chromiumPath === undefined)(`cameras on the status page${reason}`, () => {
+  const life = new AsyncDisposableStack();
+  let browser: Awaited<ReturnType<typeof openBrowser>>;
+  let sim: SimulatedCameras;
+  let house: LaresProcess;
+  let url: string;
+
+  beforeAll(async () => {
+    browser = await openBrowser();
+    life.defer(() => browser.close());
+    const { dir, remove } = await cameraFolder(['front']);
+    life.defer(remove);
+    sim = await startCameras([drive('/front', 4), square('/yard')]);
+    life.defer(() => sim.close());
+    writeSettings(dir, {
+      http: { port: await freePort() },
+      metrics: { interval_seconds: 1 },
+      cameras: [
+        { id: 'front', name: 'Front gate', url: sim.url('/front') },
+        { id: 'yard', url: sim.url('/yard'), motion_masks: [whole], record: 'off' },
+      ],
+      processing: { detection: { classes: ['person'] } },
+      alert_rules: [{ id: 'person', cameras: ['front'], actions: [] }],
+    });
+    house = startLares({ dir });
+    life.defer(async () => void (await house.stop('SIGKILL')));
+    url = await house.url();
+    await until(
+      () => house.count(/camera \w+ is live/) === 2,
+      () => house.lines.slice(-20).join('\n'),
+      40_000,
+    );
+  }, 90_000);
+  afterAll(() => life.disposeAsync());
+
+  test('show live video that goes on, what is seen in it with boxes and words, and what was seen and told', async () => {
+    const { page, trouble } = await openPage(browser, url);
+    const playsAt = (id: string) =>
+      card(page, id)
+        .locator('video')
+        .evaluate((video) => (video as unknown as { currentTime: number }).currentTime);
+    for (const id of ['front', 'yard']) {
+      await card(page, id).locator('video').waitFor();
+      await until(async () => (await playsAt(id)) > 0, undefined, 20_000);
+      const from = await playsAt(id);
+      await until(async () => (await playsAt(id)) > from + 1, undefined, 20_000);
+    }
+    await card(page, 'front')
+      .locator('.seen', { hasText: /person, \d+(\.\d)? m from gate/ })
+      .waitFor({ timeout: 60_000 });
+    const rect = card(page, 'front').locator('.boxes rect').first();
+    await rect.waitFor();
+    const [frame, box] = [
+      await card(page, 'front').locator('.frame').boundingBox(),
+      await rect.boundingBox(),
+    ];
+    expect(box!.x).toBeGreaterThanOrEqual(frame!.x - 2);
+    expect(box!.x + box!.width).toBeLessThanOrEqual(frame!.x + frame!.width + 2);
+    expect(box!.height).toBeGreaterThan(5);
+    await page
+      .locator('#told .told', { hasText: /^.*A person, .* from the gate/ })
+      .first()
+      .waitFor({ timeout: 30_000 });
+    const seen = page.locator('#sightings .sighting', { hasText: 'person, front' }).first();
+    await seen.waitFor({ timeout: 30_000 });
+    const thumb = page.locator('#sightings img.thumb').first();
+    await thumb.waitFor({ timeout: 40_000 });
+    await thumb.scrollIntoViewIfNeeded();
+    await until(
+      () => thumb.evaluate((img) => (img as unknown as { naturalWidth: number }).naturalWidth > 0),
+      undefined,
+      20_000,
+    );
+    await page.locator('#camera-facts', { hasText: /[1-9]\d* events? and [1-9]\d* alerts? today/ }).waitFor();
+    expect(await overflow(page)).toBe(0);
+    expect(trouble).toEqual([]);
+    await page.close();
+  }, 150_000);
+
+  test('a camera that goes away says why, and plays again when it is back', async () => {
+    const { page, trouble } = await openPage(browser, url);
+    await card(page, 'yard').locator('video').waitFor();
+    sim.fault('/yard', { hang: true });
+    sim.cut('/yard', 'fin');
+    const yard = page.locator('.camera[data-camera="yard"][data-state="down"]');
+    await yard.waitFor();
+    await yard.locator('.camera-state', { hasText: 'no picture' }).waitFor();
+    await until(async () => ((await yard.locator('.seen').textContent()) ?? '').length > 10);
+    expect(await yard.locator('video').count()).toBe(0);
+    await page.locator('#attention-list li', { hasText: 'yard' }).waitFor();
+    sim.heal('/yard');
+    await page.locator('.camera[data-camera="yard"][data-state="live"] video').waitFor();
+    expect(await card(page, 'front').getAttribute('data-state')).toBe('live');
+    expect(trouble).toEqual([]);
+    await page.close();
+  }, 90_000);
+
+  test('a phone shows them without scrolling sideways', async () => {
+    const { page, trouble } = await openPage(browser, url, phone);
+    await card(page, 'front').locator('video').waitFor();
+    expect(await overflow(page)).toBe(0);
+    const width = (await card(page, 'front').boundingBox())!.width;
+    expect(width).toBeGreaterThan(phone.width * 0.7);
+    expect(trouble).toEqual([]);
+    await page.close();
+  }, 60_000);
+});
+
+const at = Date.parse('2026-01-31T18:20:00Z');
+const hostile = '<img src=x onerror="globalThis.__hacked=1"><script>globalThis.__hacked=1</script>';
+const box = { left: 0.1, top: 0.2, width: 0.1, height: 0.3 };
+
+const camera: CameraView = {
+  id: 'gate',
+  name: hostile,
+  enabled: true,
+  address: 'rtsp://192.0.2.20/s',
+  state: 'down',
+  since: at - 60_000,
+  cause: 'RTSP_SILENT',
+  detail: hostile,
+  streams: { detect: { codec: 'h264', width: 640, height: 360 } },
+  calibrated: true,
+  record: 'events',
+  recording: false,
+  objects: [],
+};
+const event: StoredEvent = {
+  id: 'e1',
+  at,
+  camera: hostile,
+  label: hostile,
+  confidence: 0.9,
+  box,
+  seenAt: at,
+  closed: true,
+  identity: { kind: 'plate', name: hostile, confidence: 0.9 },
+  snapshotGone: false,
+  data: { zones: [hostile], nearest: { [hostile]: 4 } },
+};
+const alert: StoredAlert = {
+  id: 'a1',
+  at,
+  rule: hostile,
+  camera: hostile,
+  event: 'e1',
+  label: 'person',
+  message: hostile,
+  severity: 'warning',
+  falsePositive: false,
+  why: {},
+};
+
+describe.skipIf(chromiumPath === undefined)(`what cameras and their owners wrote${reason}`, () => {
+  let browser: Awaited<ReturnType<typeof openBrowser>>;
+  let server: RunningServer;
+  let house: SimHouse;
+
+  beforeAll(async () => {
+    browser = await openBrowser();
+    house = household(at);
+    house.cctv.cameras = [
+      camera,
+      {
+        ...camera,
+        id: 'live',
+        state: 'live',
+        objects: [
+          {
+            event: 'e2',
+            label: hostile,
+            score: 0.9,
+            box,
+            since: at,
+            stationary: false,
+            distances: { [hostile]: { metres: 4, sigma: 0.2 } },
+            zones: [hostile],
+          },
+        ],
+      },
+    ];
+    house.cctv.eventRows = [event];
+    house.cctv.alertRows = [alert];
+    server = await serve(house, { host: '127.0.0.1', port: 0 });
+  });
+  afterAll(async () => {
+    await browser.close();
+    await server.close();
+  });
+
+  test('stays text, whatever it is, also on a phone', async () => {
+    const { page } = await openPage(browser, server.url, phone);
+    await page.locator('#told .told').waitFor();
+    expect(await card(page, 'gate').locator('h3').textContent()).toBe(hostile);
+    expect(await card(page, 'gate').locator('.seen').textContent()).toBe(hostile);
+    expect(await card(page, 'live').locator('.seen').textContent()).toContain(hostile);
+    expect(await page.locator('#told .what').textContent()).toBe(hostile);
+    expect(await page.locator('#sightings .what').textContent()).toContain(hostile);
+    expect(await page.locator('#cameras script, #cameras img[src="x"]').count()).toBe(0);
+    expect(await page.evaluate(() => (globalThis as { __hacked?: number }).__hacked)).toBeUndefined();
+    expect(await overflow(page)).toBe(0);
+    await page.close();
+  });
+});
