@@ -1,9 +1,11 @@
+import path from 'node:path';
 import type { Bus } from '#kernel/bus.ts';
 import type { Clock } from '#kernel/driver.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { Reading } from '#kernel/reading.ts';
 import { cctvReadings, type CctvPort, type CctvView } from '#cctv/index.ts';
 import { LiveHub, type LivePort } from '#cctv/live/hub.ts';
+import { acceptCalibrated } from '#cctv/motion/memory.ts';
 import type { Publisher } from '#guard/channels/contract.ts';
 import type { GuardPort } from '#guard/index.ts';
 import type { Situation } from '#guard/model.ts';
@@ -165,6 +167,7 @@ export class Cameras {
     const config = this.#config;
     try {
       this.#calibrations.load(config.cameras);
+      this.#accept();
       const cctv = await Cctv.open(config, {
         ...this.#parts,
         live: this.live,
@@ -213,9 +216,21 @@ export class Cameras {
   async #watchCalibrations(cctv: Cctv, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#parts.clock.sleep(calibrationsMs, signal);
-      if (!signal.aborted && this.#calibrations.load(this.#config.cameras))
-        cctv.service.configure(this.#config.cameras);
+      if (signal.aborted || !this.#calibrations.load(this.#config.cameras)) continue;
+      this.#accept();
+      cctv.service.configure(this.#config.cameras);
     }
+  }
+
+  /** What a camera saw when it was calibrated is its right view. */
+  #accept(): void {
+    const { dataDir, calibrationFolder: folder, log } = this.#parts;
+    for (const { id } of this.#config.cameras)
+      try {
+        acceptCalibrated(dataDir, id, path.join(folder, `${id}.json`));
+      } catch (error) {
+        log.warn(`camera ${id}: its view of before it was calibrated stays its usual one: ${reason(error)}`);
+      }
   }
 
   #nothing(): CctvView {

@@ -18,6 +18,7 @@ import { KeepFolders } from '#cctv/keep/folders.ts';
 import { sweep } from '#cctv/keep/retention.ts';
 import { cleanOf } from '#cctv/keep/snapshots.ts';
 import type { LiveHub, LivePort } from '#cctv/live/hub.ts';
+import { sceneFile } from '#cctv/motion/memory.ts';
 import type { PathOnGround } from '#cctv/observer.rules.ts';
 import { planOf, secretsOf } from '#cctv/plan.rules.ts';
 import { Recognition } from '#cctv/recognise/recognition.ts';
@@ -300,6 +301,7 @@ export class Cctv {
             postSeconds: recording.post_seconds,
           },
           folderOf: (id) => path.join(this.#folders.recordings, id),
+          sceneFileOf: (id) => path.resolve(sceneFile(this.#parts.dataDir, id)),
         }),
       );
     this.#detect(plans.some((p) => p.detect));

@@ -11,6 +11,8 @@ export interface PlanParts {
   readonly record: Omit<RecordPlan, 'folder'>;
   /** Absolute folder of the recordings of a camera. */
   readonly folderOf: (camera: string) => string;
+  /** Absolute file of what a camera usually sees. */
+  readonly sceneFileOf?: (camera: string) => string;
 }
 
 /** The address with credentials in it, as the reader needs it. Never for logs: see `plainUrl`. */
@@ -38,7 +40,7 @@ export function secretsOf({ url, streams, password }: CameraConfig): string[] {
 
 /** What the child that reads a camera has to know. */
 export function planOf(camera: CameraConfig, parts: PlanParts): CameraPlan {
-  const { performance, record, labels, threshold, folderOf } = parts;
+  const { performance, record, labels, threshold, folderOf, sceneFileOf } = parts;
   const { url, streams = {}, username, password } = camera;
   const signed = (own: string | undefined) => signedUrl(own ?? url, username, password);
   return {
@@ -56,6 +58,7 @@ export function planOf(camera: CameraConfig, parts: PlanParts): CameraPlan {
     motionGate: camera.motion_gate,
     regions: performance.regions,
     record: { ...record, mode: camera.record ?? record.mode, folder: folderOf(camera.id) },
+    ...(sceneFileOf === undefined ? {} : { sceneFile: sceneFileOf(camera.id) }),
   };
 }
 

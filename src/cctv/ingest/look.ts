@@ -1,11 +1,12 @@
 import type { Frame } from 'node-av/lib';
 import type { Clock } from '#kernel/driver.ts';
+import { reason } from '#kernel/errors.ts';
 import { foot, inside } from '../box.rules.ts';
 import type { DetectAnswer } from '../detect/client.ts';
 import type { Frame as DetectorFrame } from '../detect/model.ts';
 import type { Box, Detection, Track } from '../model.ts';
 import { MotionGate } from '../motion/gate.rules.ts';
-import { SceneWatch } from '../motion/scene.rules.ts';
+import { SceneMemory } from '../motion/memory.ts';
 import { lookOf } from '../track/look.rules.ts';
 import { Tracker } from '../track/tracker.rules.ts';
 import { lookFps, needsLook } from './attention.rules.ts';
@@ -53,7 +54,7 @@ export class Looker {
   readonly #gallery: Gallery;
   readonly #letterbox = new Letterbox();
   readonly #gate: MotionGate;
-  readonly #scene = new SceneWatch(gray);
+  readonly #scene: SceneMemory;
   readonly #stop = new AbortController();
   #pace: Pace;
   #tracker: Tracker;
@@ -73,6 +74,7 @@ export class Looker {
     const { plan, send } = options;
     this.#gallery = new Gallery(plan.id, send);
     this.#gate = new MotionGate({ ...gray, masks: plan.motionMasks });
+    this.#scene = new SceneMemory({ size: gray, file: plan.sceneFile, now: options.clock.now() });
     this.#pace = new Pace(plan.frameSkip);
     this.#tracker = this.#newTracker(16 / 9, Math.floor(options.clock.now() / 1000));
   }
@@ -128,17 +130,39 @@ export class Looker {
 
   /** To be called each second: objects of a camera that sends nothing go out of sight, too. */
   tick(now: number): void {
+    this.#remember(now);
     if (this.#busy || now - this.#frameAt < blindMs || this.#tracks.length === 0) return;
     const { tracks, ended } = this.#tracker.step(now, []);
     this.#tell(now, tracks, ended, 0);
   }
 
   close(): void {
+    this.#guarded(() => this.#scene.save(this.#options.clock.now()));
     this.#stop.abort();
     this.#next?.frame.free();
     this.#next = undefined;
     // A look that still runs owns these; it closes them itself.
     if (!this.#busy) this.#free();
+  }
+
+  /** Keeps what the camera usually sees, and forgets what was told of it once somebody finds it right. */
+  #remember(at: number): void {
+    const { plan, send } = this.#options;
+    this.#guarded(() => {
+      if (!this.#scene.tick(at) || this.#problem === 'fine') return;
+      this.#problem = 'fine';
+      send({ kind: 'scene', camera: plan.id, at, problem: 'fine', detail: 'its view was found right' });
+    });
+  }
+
+  #guarded(keep: () => void): void {
+    const { plan, send } = this.#options;
+    try {
+      keep();
+    } catch (error) {
+      const message = `what it usually sees is not kept: ${reason(error)}`;
+      send({ kind: 'log', level: 'warn', camera: plan.id, code: 'SCENE_WRITE', message });
+    }
   }
 
   #free(): void {

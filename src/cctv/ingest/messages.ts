@@ -27,6 +27,8 @@ export interface CameraPlan {
   /** At most this many crops at full resolution a frame, beside the whole picture. */
   readonly regions: number;
   readonly record: RecordPlan;
+  /** Where what it usually sees is kept; without it a knock during a restart is not noticed. */
+  readonly sceneFile?: string;
 }
 
 export interface RecordPlan {
