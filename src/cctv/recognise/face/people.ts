@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod';
 import { writeAtomically } from '#config/write.ts';
@@ -125,7 +125,14 @@ export class FaceBook {
       version: 1,
       people: people.toSorted((a, b) => a.person.localeCompare(b.person)),
     };
+    const folder = path.dirname(this.#file);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeAtomically(this.#file, `${JSON.stringify(content)}\n`, 0o600);
+    // Whoever enrols as root must not shut the service out.
+    if (process.getuid?.() === 0) {
+      const { uid, gid } = statSync(folder);
+      chownSync(this.#file, uid, gid);
+    }
     this.#read = undefined;
   }
 }
