@@ -4,6 +4,7 @@ import { modelCommands } from '#cctv/detect/commands.ts';
 import { processingConfig } from '#cctv/detect/config.ts';
 import { faceCommands } from '#cctv/recognise/cli.ts';
 import { LaresError } from '#kernel/errors.ts';
+import { acceptCommand } from './cctv-accept.ts';
 import { addCommands } from './cctv-add.ts';
 import { bookCommands } from './cctv-book.ts';
 import { calibrateCommand } from './cctv-calibrate.ts';
@@ -44,6 +45,7 @@ export function cctvProgram(program: Command, house: House, about: CctvProgram):
   addCommands(cctv, house);
   tryCommand(cctv, house);
   calibrateCommand(cctv, house);
+  acceptCommand(cctv, house);
   rulesCommands(cctv, house);
   modeCommand(cctv, house);
   faceCommands(cctv, house);
