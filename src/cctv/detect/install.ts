@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { LaresError, reason } from '#kernel/errors.ts';
+import { shown } from '#platform/http-client.ts';
 import { download } from './download.ts';
 import type { InputSize } from './heads.codec.ts';
 import type { ModelCard } from './model.ts';
@@ -148,7 +149,7 @@ async function fetchTarball(card: ModelCard, source: Tarball, io: InstallIo): Pr
   const found = await unpack(part, source.files, io.signal);
   for (const [i, file] of source.files.entries()) {
     const data = found.get(file);
-    if (data === undefined) throw new LaresError('BAD_REPLY', `${url} holds no ${file}`);
+    if (data === undefined) throw new LaresError('BAD_REPLY', `${shown(url)} holds no ${file}`);
     await writeAtomically(targets[i]!, data);
   }
   await rm(part, { force: true });

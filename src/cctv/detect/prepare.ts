@@ -104,7 +104,7 @@ function missing(known: ModelCard | undefined, model: string, file: string, why:
     package: 'its package is not installed: run npm install in the folder of Lares',
     tarball: `run lares cctv models install ${model}`,
     url: `run lares cctv models install ${model}`,
-    file: `its weights are not shipped with Lares (${known.licence}): run lares cctv models install ${model} --file PATH with your ONNX file of it, or take the model out of the settings for the default`,
+    file: `its weights are not shipped with Lares because of their licence: run lares cctv models install ${model} --file PATH with your ONNX file of it, or take the model out of the settings for the default`,
   }[known.source.kind];
   return `the model ${model} is not there (${file}); ${remedy}`;
 }

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Clock } from '#kernel/driver.ts';
 import { ManualClock, systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
@@ -62,6 +62,19 @@ const alive = (pid: number): boolean => {
 
 const look = () => camera!.detect([plainFrame(64, 0.8)], 0.5);
 const seen = { detections: [[expect.objectContaining({ label: 'class_0' })]], inferMs: expect.any(Number) };
+
+test('passwords that stand in the environment of the house are not in that of the detector', async () => {
+  vi.stubEnv('SMTP_PASSWORD', 'hunter2hunter2');
+  try {
+    const detector = start();
+    await detector.ready;
+    const environment = await readFile(`/proc/${detector.pid!}/environ`, 'utf8');
+    expect(environment).toContain('PATH=');
+    expect(environment).not.toContain('hunter2');
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
 
 test('a process of its own finds objects, is started again when it is killed, and ends with its signal', async () => {
   const detector = start();

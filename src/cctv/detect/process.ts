@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Clock, Log } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { backoff } from '#platform/supervisor.ts';
+import { childEnvironment } from '../child-environment.ts';
 import type { Configure, DetectorPlan, Report } from './child.model.ts';
 import type { DetectorStats } from './server.ts';
 import type { ModelFace } from './wire.codec.ts';
@@ -127,6 +128,7 @@ export class DetectorProcess {
     const child = fork(script, [], {
       serialization: 'advanced',
       execArgv: [],
+      env: childEnvironment(process.env),
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#child = child;

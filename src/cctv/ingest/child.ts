@@ -19,6 +19,7 @@ type OrderOf<Kind extends Order['kind']> = Extract<Order, { kind: Kind }>;
 
 const statsMs = 1000;
 const parentMs = 500;
+const memoryMs = 100;
 const stopMs = 1500;
 
 const send = (signal: Signal) => {
@@ -53,6 +54,10 @@ class Child {
   take(order: Order): void {
     const handle = this.#orders[order.kind] as (order: Order) => void | Promise<void>;
     this.#turn = this.#turn.then(() => handle(order));
+  }
+
+  get cameras(): string[] {
+    return [...this.#cameras.keys()];
   }
 
   tick(): void {
@@ -133,6 +138,15 @@ function openHardware(name: string): HardwareContext | undefined {
   }
 }
 
+function endWhenFlooded(): void {
+  const bytes = process.memoryUsage.rss();
+  if (!(bytes > mostMemory)) return;
+  const message = `the process of ${child.cameras.join(', ')} grew to ${Math.round(bytes / 2 ** 20)} MiB, as when a camera sends one endless picture; it ends`;
+  send({ kind: 'log', level: 'warn', message });
+  // `exit` would wait for the read that fills the memory.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 50);
+}
+
 process.title = 'lares-cameras';
 if (!process.connected) process.exit(64);
 // libav prints addresses with their passwords.
@@ -143,6 +157,9 @@ const parent = process.ppid;
 setInterval(() => child.tick(), statsMs);
 // A parent that was killed closes the channel; one whose channel somebody else holds is found by its id.
 setInterval(() => process.ppid !== parent && die(), parentMs);
+// libav takes a picture of any length; one camera must not take the memory of the house.
+const mostMemory = Number(process.argv[2]);
+setInterval(endWhenFlooded, memoryMs);
 process.on('disconnect', die);
 // A terminal sends these to the whole group; the core ends its children in its own order.
 process.on('SIGINT', () => {});

@@ -32,6 +32,8 @@ export interface ConnectionHooks {
 }
 
 const watchMs = 200;
+/** A keyframe of 8K has a few megabytes. */
+const mostPacketBytes = 32 * 2 ** 20;
 
 /** One address of a camera: connects for ever, demuxes, decodes if wanted, and feeds its taps. */
 export class Connection {
@@ -136,6 +138,7 @@ export class Connection {
     const at = clock.now();
     this.counts.bytes += packet.size;
     this.counts.packets += 1;
+    if (packet.size > mostPacketBytes) return oversized(packet.size);
     reception.packet(now, key);
     if (key) this.#parameters(packet, source);
     const needsSize = this.#size === undefined && this.taps.size > 0;
@@ -211,6 +214,10 @@ export class Connection {
     this.#decoder?.close();
     this.#decoder = undefined;
   }
+}
+
+function oversized(bytes: number): Failure {
+  return { cause: 'RTSP_GARBAGE', detail: `one picture of ${Math.round(bytes / 2 ** 20)} MiB came` };
 }
 
 function unsupported(source: Source): Failure {

@@ -1,6 +1,9 @@
-import { AV_NOPTS_VALUE } from 'node-av/constants';
+import { AV_NOPTS_VALUE, AV_OPT_TYPE_INT64 } from 'node-av/constants';
 import { Codec, CodecContext, Frame, type Packet, type Stream } from 'node-av/lib';
 import type { HardwareContext } from 'node-av/api';
+
+// More than any camera has (8K is 33 million): a few kilobytes of JPEG can claim to be a picture of half a gigabyte.
+const mostPixels = 40_000_000n;
 
 /**
  * Decodes packets of one stream on the calling thread: the asynchronous calls of node-av cost half as much again, and
@@ -35,6 +38,8 @@ export class FrameDecoder {
         context.hwDeviceCtx = hardware.deviceContext;
         context.setHardwarePixelFormat(hardware.devicePixelFormat);
       }
+      // Not as an option of the call that opens it: node-av frees such a dictionary twice, which ends the process.
+      context.setOption('max_pixels', mostPixels, AV_OPT_TYPE_INT64);
       if (context.open2Sync(codec, null) >= 0) return new FrameDecoder(context, uses);
       context.freeContext();
     }

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { AV_PIX_FMT_YUV420P } from 'node-av/constants';
@@ -246,6 +248,71 @@ test('reads MJPEG over HTTP', async () => {
   await until('the cause', () => heard.states('yard').at(-1) === 'down RTSP_NOT_FOUND');
   expect(heard.states('yard').filter((s) => s.endsWith('lost'))).toHaveLength(1);
   await http.close();
+});
+
+test('a process that a camera floods with one endless picture ends, and the next one begins', async () => {
+  const chunk = Buffer.alloc(2 ** 20, 7);
+  const endless = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'multipart/x-mixed-replace; boundary=b' });
+    response.write('--b\r\nContent-Type: image/jpeg\r\nContent-Length: 2000000000\r\n\r\n');
+    const pour = () => {
+      while (!response.destroyed && response.write(chunk));
+    };
+    response.on('drain', pour);
+    pour();
+  }).listen(0, '127.0.0.1');
+  await once(endless, 'listening');
+  const { port } = endless.address() as AddressInfo;
+  const small = new CameraFleet({ clock: systemClock, log: silent, mostMemory: 160 * 2 ** 20 });
+  small.onSignal(heard.take);
+  small.configure([planFor('flood', `http://127.0.0.1:${port}/`)], { timeZone: 'UTC' });
+  const life = new AbortController();
+  const ended = small.run(life.signal);
+  try {
+    await until('the end of the process', () => heard.states('flood').includes('down DECODER_DIED lost'));
+    expect(heard.of('log').map(({ message }) => message)).toContainEqual(
+      expect.stringMatching(/^the process of flood grew to \d+ MiB/),
+    );
+    await until('another process', () => small.pids().length === 1);
+  } finally {
+    life.abort();
+    await ended;
+    endless.closeAllConnections();
+    endless.close();
+  }
+});
+
+test('one picture of many megabytes is named as garbage before anything looks into it', async () => {
+  const pictures = [Buffer.alloc(40 * 2 ** 20, 7)];
+  const camera = await new MjpegSim({ pictures, fps: 10 }).listen();
+  fleet.configure([planFor('vast', camera.url)], settings());
+  await until('the cause', () =>
+    heard.of('state').some(({ detail }) => detail === 'one picture of 40 MiB came'),
+  );
+  expect(heard.states('vast').at(-1)).toBe('down RTSP_GARBAGE lost');
+  await camera.close();
+});
+
+test('a picture of a quarter of a billion pixels is not decoded', async () => {
+  // A true JPEG whose head claims 15872 by 15872 pixels.
+  const frame = Frame.fromVideoBuffer(Buffer.alloc(320 * 180 * 1.5, 128), {
+    width: 320,
+    height: 180,
+    format: AV_PIX_FMT_YUV420P,
+  });
+  const writer = new JpegWriter();
+  writer.paint(frame);
+  const picture = Buffer.from(writer.encode());
+  const head = picture.indexOf(Buffer.from([0xff, 0xc0]));
+  picture.writeUInt16BE(15_872, head + 5);
+  picture.writeUInt16BE(15_872, head + 7);
+  const camera = await new MjpegSim({ pictures: [picture], fps: 10 }).listen();
+  fleet.configure([planFor('huge', camera.url)], settings());
+  await until('pictures that are refused', () =>
+    heard.of('stats').some(({ stats }) => stats.decodeErrors > 3),
+  );
+  expect(heard.states('huge')).not.toContain('live');
+  await camera.close();
 });
 
 test('plays a file at the pace of a camera, over and over', async () => {

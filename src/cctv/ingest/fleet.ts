@@ -9,6 +9,8 @@ export interface FleetOptions {
   readonly log: Log;
   /** Cameras that share a process. Default 4: fewer cost memory, more are lost together. */
   readonly camerasPerProcess?: number;
+  /** Bytes with which a process ends itself, because a camera floods it. Default: 512 MiB, and 256 MiB for each camera. */
+  readonly mostMemory?: number;
 }
 
 export interface FleetSettings {
@@ -18,6 +20,7 @@ export interface FleetSettings {
   readonly timeZone: string;
 }
 
+const mib = 2 ** 20;
 const watchMs = 500;
 /** Stats come each second: a process that is silent for this long hangs. */
 const silentMs = 5000;
@@ -164,8 +167,10 @@ export class CameraFleet {
 
   #start(slot: Slot): void {
     const { clock } = this.#options;
+    const cameras = this.#perProcess;
+    const { mostMemory = 256 * mib * (2 + cameras) } = this.#options;
     const worker: Worker = new Worker(
-      this.#perProcess,
+      { cameras, mostMemory },
       () => clock.monotonic(),
       (signal) => this.#hear(signal),
     );

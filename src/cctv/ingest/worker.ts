@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { childEnvironment } from '../child-environment.ts';
 import type { Order, Signal } from './messages.ts';
 
 const entry = fileURLToPath(new URL('child.ts', import.meta.url));
@@ -7,17 +8,12 @@ const entry = fileURLToPath(new URL('child.ts', import.meta.url));
 /** Every connection reads on a thread of libuv's pool and blocks it while its camera is silent; files and DNS need some too. */
 const threadsFor = (cameras: number) => String(4 + 3 * cameras);
 
-/** Names of variables that a reader of cameras needs; secrets of the core stay with the core. */
-const environment = [
-  'PATH',
-  'HOME',
-  'LANG',
-  'TZ',
-  'TMPDIR',
-  'LIBVA_DRIVER_NAME',
-  'LIBVA_DRIVERS_PATH',
-  'LD_LIBRARY_PATH',
-];
+export interface WorkerLimits {
+  /** How many it may read at once. */
+  readonly cameras: number;
+  /** Bytes of memory with which it ends itself: a camera floods it. */
+  readonly mostMemory: number;
+}
 
 /** One process that reads cameras. */
 export class Worker {
@@ -29,18 +25,14 @@ export class Worker {
   readonly ended: Promise<void>;
   #over = false;
 
-  constructor(cameras: number, now: () => number, onSignal: (signal: Signal) => void) {
+  constructor({ cameras, mostMemory }: WorkerLimits, now: () => number, onSignal: (signal: Signal) => void) {
     this.heardAt = now();
-    const kept = environment.flatMap((name) => {
-      const value = process.env[name];
-      return value === undefined ? [] : [[name, value] as const];
-    });
-    this.#process = fork(entry, [], {
+    this.#process = fork(entry, [String(mostMemory)], {
       serialization: 'advanced',
       // Whatever debugs or loads into the core has no business here.
       execArgv: ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2'],
       env: {
-        ...Object.fromEntries(kept),
+        ...childEnvironment(process.env),
         UV_THREADPOOL_SIZE: threadsFor(cameras),
         // Many threads that each keep a heap of their own cost tens of megabytes.
         MALLOC_ARENA_MAX: '2',

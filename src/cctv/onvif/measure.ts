@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import { childEnvironment } from '../child-environment.ts';
 import type { MeasureOrder, MeasureReply } from './measure.model.ts';
 
 // How much longer than it was told to look the child may take: start, connection, first keyframe.
@@ -10,6 +11,8 @@ export function measureStream(order: MeasureOrder, signal?: AbortSignal): Promis
     const child = fork(new URL('measure.child.ts', import.meta.url), {
       serialization: 'advanced',
       stdio: 'ignore',
+      execArgv: [],
+      env: childEnvironment(process.env),
     });
     const done = (reply: MeasureReply) => {
       clearTimeout(timer);
