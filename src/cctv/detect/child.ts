@@ -24,7 +24,8 @@ let loaded: { readonly detector: Detector; readonly key: string } | undefined;
 let configured: Promise<void> = Promise.resolve();
 
 const report = (message: Report) => {
-  if (process.connected) process.send?.(message);
+  // A core that was killed a moment ago is still connected; without the callback the failure would end us uncleanly.
+  if (process.connected) process.send?.(message, () => {});
 };
 
 async function load(plan: DetectorPlan, folder: string): Promise<Detector> {
