@@ -22,6 +22,7 @@ import { percentile } from './lib/counting.ts';
 /** Away for long enough to be forgotten: whoever comes then is somebody else. */
 const thereMs = 4_000;
 const awayMs = 10_000;
+const startLimitMs = 60_000;
 
 const user = { name: 'bench', password: 'only-on-loopback' } as const;
 
@@ -159,6 +160,8 @@ async function starts(count: number): Promise<void> {
     });
     // A camera of a new name: events of the start before are none of it.
     for (;;) {
+      if (performance.now() - startedAt > startLimitMs)
+        throw new Error(`nobody was seen: ${house.tail().join('\n')}`);
       const { events } = await house.get<{ events: unknown[] }>(`/api/cctv/events?camera=c${i}`);
       if (events.length > 0) break;
       await sleep(10);
