@@ -31,11 +31,22 @@ export function plainUrl(url: string): string {
   return `${parsed.protocol}//${parsed.hostname}${port}${parsed.pathname}`;
 }
 
-/** Everything in the settings of a camera that must never be shown. */
-export function secretsOf({ url, streams, password }: CameraConfig): string[] {
-  const urls = [url, ...Object.values(streams ?? {})].filter((u) => u !== undefined);
-  const inside = urls.map((u) => URL.parse(u)?.password ?? '').filter((p) => p !== '');
-  return [...inside, ...inside.map(decoded), ...(password === undefined ? [] : [password])];
+/**
+ * Everything in the settings of a camera that must never be shown, in every spelling in which an address may carry it.
+ * A log lets short texts stand, so a login is also there as a whole.
+ */
+export function secretsOf({ url, streams, username, password }: CameraConfig): string[] {
+  const found = [url, ...Object.values(streams ?? {})].flatMap((own) => {
+    if (own === undefined) return [];
+    const signed = new URL(signedUrl(own, username, password));
+    const query = signed.search.slice(1);
+    const login = `${signed.username}:${signed.password}@`;
+    return [
+      ...(signed.password === '' ? [] : [signed.password, decoded(signed.password), login, decoded(login)]),
+      ...(query === '' ? [] : [query]),
+    ];
+  });
+  return [...new Set(password === undefined ? found : [...found, password])];
 }
 
 /** What the child that reads a camera has to know. */
