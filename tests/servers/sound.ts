@@ -34,7 +34,8 @@ does="$(cat "$here/device.$device" 2>/dev/null || echo plays)"
 echo "${name} start $device" >> "$here/log"
 case "$does" in
   hangs) exec sleep 600 ;;
-  fails) echo "${name}: main:831: audio open error: Device or resource busy" >&2; exit 1 ;;
+  fails) echo "ALSA lib pcm.c:2666:(snd_pcm_open_noupdate) Unknown PCM default" >&2
+    echo "${name}: main:831: audio open error: Device or resource busy" >&2; exit 1 ;;
 esac
 if [ -n "$file" ]; then cat "$file" >> "$here/sound"; else cat >> "$here/sound"; fi
 case "$does" in plays) ;; *) sleep "$does" ;; esac

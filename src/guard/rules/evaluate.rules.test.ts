@@ -295,7 +295,15 @@ test.each<[string, Record<string, unknown>, Partial<Observation>, Partial<Situat
     person,
     { ...home, arrivedLately: ['alex'] },
     'held',
-    'alex has just arrived',
+    'alex just arrived',
+  ],
+  [
+    'two just arrived',
+    { presence: { residents_home: 'alert' } },
+    person,
+    { ...home, arrivedLately: ['alex', 'sam'] },
+    'held',
+    'alex and sam just arrived',
   ],
   [
     'just arrived, and the rule does not care',

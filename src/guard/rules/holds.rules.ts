@@ -53,7 +53,7 @@ export function countHeld(c: Context): void {
   }
 }
 
-/** Who explains the object by having just arrived. */
+/** Who explains the object by having just arrived: one name or several. */
 export function explainedBy({ rule, o, situation, told }: Context): string | undefined {
   if (rule.presence.arrivals === 'ignore' || o.label !== 'person') return undefined;
   if (told?.explained !== undefined) return told.explained;
@@ -76,7 +76,7 @@ export const holdChecks: readonly Hold[] = [
     passes: (c) => explainedBy(c) === undefined,
     text: (c) => {
       const who = explainedBy(c);
-      return who === undefined ? 'no resident has just arrived' : `${who} has just arrived`;
+      return who === undefined ? 'no resident has just arrived' : `${who} just arrived`;
     },
   },
   {

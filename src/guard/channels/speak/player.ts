@@ -121,7 +121,13 @@ export class Playback {
 }
 
 function refused(program: string, device: string, said: string): LaresError {
-  const why = said.slice(-200);
+  // ALSA tells line by line how it came to fail; the last two say what is wrong, and what came of it.
+  const why = said
+    .split(/(?:ALSA lib )?[\w-]+\.c:\d+:\(\w+\) |\b(?:aplay|paplay|pw-play): (?:main:\d+: )?/)
+    .flatMap((part) => part.trim() || [])
+    .slice(-2)
+    .join('; ')
+    .slice(0, 200);
   if (/permission denied/i.test(said))
     return new LaresError(
       'PERMISSION_MISSING',

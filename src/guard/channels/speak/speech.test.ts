@@ -179,7 +179,7 @@ test('without any speaker that works the first reason is told; one of several th
   await expect(say('Hello')).rejects.toMatchObject({
     code: 'UNREACHABLE',
     message:
-      'aplay cannot play on the device a: aplay: main:831: audio open error: Device or resource busy; `aplay -L` lists the devices',
+      'aplay cannot play on the device a: Unknown PCM default; audio open error: Device or resource busy; `aplay -L` lists the devices',
   });
   sound.device('b', 'plays');
   await open.deliver(
