@@ -105,6 +105,7 @@ export class Cctv {
       pictures: new Album({
         folder: this.#folders.snapshots,
         timeZone,
+        enabled: () => this.#config.cctv.snapshots.enabled,
         keepClean: () => this.#config.cctv.snapshots.clean,
       }),
       newId: (at) => uuid7(at, 0, randomBytes(8)),

@@ -29,14 +29,14 @@ export interface EventPages {
   segment(row: SegmentRow): Promise<void>;
 }
 
-/** Where pictures are kept; gives the name to write into the book. */
+/** Where pictures are kept; gives the name to write into the book, undefined where none are kept. */
 export interface PictureFolder {
   save(picture: {
     readonly event: string;
     readonly at: number;
     readonly clean: Uint8Array;
     readonly boxed: Uint8Array | undefined;
-  }): Promise<string>;
+  }): Promise<string | undefined>;
 }
 
 export interface CctvIo {
@@ -360,6 +360,7 @@ export class CctvService {
         clean: signal.clean,
         boxed: signal.boxed,
       });
+      if (file === undefined) return;
       await this.#io.book.attachSnapshot(event, file);
       for (const listener of this.#onSnapshot) listener(event, file);
     } catch (error) {

@@ -1,7 +1,8 @@
 import type { Cause } from '../model.ts';
 
-/** Retried rarely: each try counts as a wrong password with the camera, and a path or codec does not appear by itself. */
-const rare: ReadonlySet<Cause> = new Set(['RTSP_AUTH', 'RTSP_NOT_FOUND', 'CODEC_UNSUPPORTED']);
+// Each try counts as a wrong password with the camera, and a codec does not appear by itself. A path that is missing
+// does: cameras answer before their streams are ready.
+const rare: ReadonlySet<Cause> = new Set(['RTSP_AUTH', 'CODEC_UNSUPPORTED']);
 const rareMs = 30_000;
 const firstMs = 200;
 const lastMs = 2000;

@@ -27,7 +27,7 @@ describe('retries', () => {
   });
 
   test('are rare where each could lock the account', () => {
-    for (const cause of ['RTSP_AUTH', 'RTSP_NOT_FOUND'] as const)
+    for (const cause of ['RTSP_AUTH', 'CODEC_UNSUPPORTED'] as const)
       expect([0, 1].map((r) => Math.round(retryDelay(cause, 9 * r, () => r)))).toEqual([24_000, 36_000]);
   });
 });

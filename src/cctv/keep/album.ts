@@ -17,6 +17,8 @@ export interface AlbumOptions {
   /** Absolute. */
   readonly folder: string;
   readonly timeZone: string;
+  /** Whether pictures are kept at all. */
+  readonly enabled: () => boolean;
   /** Whether the picture without box is kept too. */
   readonly keepClean: () => boolean;
 }
@@ -33,9 +35,10 @@ export class Album {
     this.#o = options;
   }
 
-  /** Absolute file of the picture of the event. Throws STORE_UNAVAILABLE. */
-  async save({ event, at, boxed, clean }: Picture): Promise<string> {
-    const { folder, timeZone, keepClean } = this.#o;
+  /** Absolute file of the picture of the event; undefined while none are kept. Throws STORE_UNAVAILABLE. */
+  async save({ event, at, boxed, clean }: Picture): Promise<string | undefined> {
+    const { folder, timeZone, enabled, keepClean } = this.#o;
+    if (!enabled()) return undefined;
     const both = { at, boxed: boxed ?? clean, ...(keepClean() ? { clean } : {}) };
     const before = this.#files.get(event);
     // Somebody may have removed it meanwhile; then it is a new one.
