@@ -11,7 +11,7 @@ help: ## Show this list
 run: install ## Start Lares: with ./lares.yaml if there is one, otherwise the demo house
 	@bin/lares run
 
-demo: install ## Start the demo house: simulated people, phones, plugs and meters
+demo: install ## Start the demo house: simulated people, phones, plugs, meters and cameras
 	@bin/lares demo
 
 test: install test-needs check ## Everything that must hold: checks, tests against real servers, field suites
@@ -21,7 +21,7 @@ test: install test-needs check ## Everything that must hold: checks, tests again
 check: install ## Format, lint, types, dead code and generated files; seconds, no servers
 	@npm run --silent check
 
-bench: install ## Benchmarks beside their rivals, about half an hour; MINUTES=60 for the long ones as the figures in docs/limits.md
+bench: install ## Benchmarks beside their rivals, about an hour; MINUTES=60 for the long ones as the figures in docs/limits.md
 	@scripts/test-needs --bench
 	node bench/sweep.ts 5
 	node bench/store.ts --days 7 --postgres
@@ -37,6 +37,18 @@ bench: install ## Benchmarks beside their rivals, about half an hour; MINUTES=60
 	node bench/modbus.ts 12
 	node bench/pulse.ts
 	node bench/energy.ts
+	node bench/detect.ts
+	node bench/track.ts
+	node bench/motion.ts --minutes 1
+	node bench/rules.ts --days 3
+	node bench/recorder.ts
+	node bench/speech.ts
+	node bench/calibration.ts
+	node bench/cameras.ts --cameras 8 --seconds $(if $(MINUTES),600,60)
+	node bench/reconnect.ts --reconnects $(if $(MINUTES),1000,100)
+	node bench/latency.ts
+	node bench/kill-cctv.ts --kills $(if $(MINUTES),200,20)
+	node bench/false-alerts.ts --minutes $(or $(MINUTES),5)
 
 generate: install ## Write the generated files: config reference, schema, dashboards
 	@npm run --silent generate
