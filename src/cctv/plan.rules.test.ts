@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { cameraConfig } from './config.ts';
-import { secretsOf, signedUrl } from './plan.rules.ts';
+import { plainUrl, secretsOf, signedUrl } from './plan.rules.ts';
 
 const front = (more: object) =>
   cameraConfig.parse({ id: 'front', url: 'rtsp://192.0.2.20/stream1', ...more });
@@ -17,6 +17,10 @@ test.each([
     { username: 'bob', password: "it's(me)!*" },
   ],
   ['a stream with a login of its own', { streams: { live: 'rtsp://eve:77@192.0.2.21/b' } }],
+  [
+    'a password in the path',
+    { url: 'rtsp://192.0.2.20/user=admin_password=tlJwpbo6_channel=1.sdp?real_stream' },
+  ],
   ['a key in the query', { url: 'http://192.0.2.20/video?user=admin&pwd=letmein' }],
 ])('no log shows an address with %s', (_, more) => {
   const camera = front(more);
@@ -27,7 +31,8 @@ test.each([
   const hidden = secretsOf(camera).filter((secret) => secret.length >= 6);
   for (const url of urls) {
     const line = hidden.reduce((text, secret) => text.replaceAll(secret, '[secret]'), `cannot open ${url}`);
-    expect(line).not.toMatch(/1234|p%40ss|p@ss|it's|it%27s|:77@|letmein/);
+    expect(line).not.toMatch(/1234|p%40ss|p@ss|it's|it%27s|:77@|letmein|tlJwpbo6/);
+    expect(plainUrl(url)).not.toMatch(/1234|p%40ss|it's|77|letmein|tlJwpbo6/);
   }
 });
 

@@ -23,12 +23,15 @@ export function signedUrl(url: string, username?: string, password?: string): st
   return parsed.href;
 }
 
+// Recorders of Xiongmai, sold under many names, want their login in the path: /user=admin_password=…_channel=1.sdp
+const passwordInPath = /((?:password|passwd|pwd|token)=)([^&_/;]+)/gi;
+
 /** The address without credentials and query, for people and logs. */
 export function plainUrl(url: string): string {
   const parsed = URL.parse(url);
   if (parsed === null) return 'an address that cannot be read';
   const port = parsed.port === '' ? '' : `:${parsed.port}`;
-  return `${parsed.protocol}//${parsed.hostname}${port}${parsed.pathname}`;
+  return `${parsed.protocol}//${parsed.hostname}${port}${parsed.pathname.replaceAll(passwordInPath, '$1…')}`;
 }
 
 /**
@@ -40,10 +43,12 @@ export function secretsOf({ url, streams, username, password }: CameraConfig): s
     if (own === undefined) return [];
     const signed = new URL(signedUrl(own, username, password));
     const query = signed.search.slice(1);
+    const inPath = [...signed.pathname.matchAll(passwordInPath)].map(([whole]) => whole);
     const login = `${signed.username}:${signed.password}@`;
     return [
       ...(signed.password === '' ? [] : [signed.password, decoded(signed.password), login, decoded(login)]),
       ...(query === '' ? [] : [query]),
+      ...inPath,
     ];
   });
   return [...new Set(password === undefined ? found : [...found, password])];
