@@ -132,6 +132,11 @@ test('a camera that is lost is one line with the word reconnect and its cause, h
   const down = { kind: 'state', camera: 'front', state: 'down', cause: 'RTSP_STALLED' } as const;
   const detail = 'no packet for 2 s';
   service.take({ ...down, at: clock.now(), detail, lost: true });
+  const asks = { cause: 'RTSP_GARBAGE', detail: 'this is not RTSP; is this the right port?' } as const;
+  service.take({ ...down, ...asks, at: clock.now() });
+  expect(lines.at(-1)).toMatch(
+    /\|camera front error: this is not RTSP; is this the right port\? it is tried again$/,
+  );
   for (let i = 0; i < 5; i += 1) {
     service.take({ kind: 'state', camera: 'front', at: clock.now(), state: 'connecting' });
     service.take({ ...down, at: clock.now(), detail });

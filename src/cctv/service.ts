@@ -246,14 +246,16 @@ export class CctvService {
     if (before !== signal.state) camera.since = clock.now();
     Object.assign(camera, { state: signal.state, cause: signal.cause, detail: signal.detail });
     if (signal.state !== 'live') camera.observer.interrupt();
+    // Some causes end with a question to the operator.
+    const why = `${signal.detail ?? signal.cause}${signal.detail?.endsWith('?') === true ? '' : ';'}`;
     // One line a disconnection, with the word that operators count, however many tries it takes to come back.
     if (signal.lost === true) {
-      log.error(`camera ${id} error: ${signal.detail ?? signal.cause}; reconnect follows`, {
+      log.error(`camera ${id} error: ${why} reconnect follows`, {
         code: signal.cause,
       });
       this.#journal('camera.lost', camera, { cause: signal.cause ?? 'unknown' });
     } else if (signal.state === 'down' && news)
-      log.error(`camera ${id} error: ${signal.detail ?? signal.cause}; it is tried again`, {
+      log.error(`camera ${id} error: ${why} it is tried again`, {
         code: signal.cause,
       });
     if (signal.state === 'live' && before !== 'live') {
