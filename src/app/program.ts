@@ -106,7 +106,9 @@ export async function runProgram(
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   const program = build(env, stop.signal);
-  for (const command of [program, ...everyCommand(program)]) command.exitOverride();
+  program.exitOverride();
+  for (const command of everyCommand(program))
+    command.exitOverride().showHelpAfterError(`(${calledAs(command)} --help says how it is called)`);
   try {
     await program.parseAsync(args.length === 0 ? ['--help'] : [...args], { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
@@ -118,6 +120,10 @@ export async function runProgram(
     return 2;
   }
 }
+
+/** The words that call a command: `lares cctv false`. */
+const calledAs = (command: Command): string =>
+  command.parent === null ? command.name() : `${calledAs(command.parent)} ${command.name()}`;
 
 const everyCommand = (command: Command): Command[] =>
   command.commands.flatMap((child) => [child, ...everyCommand(child)]);
