@@ -48,10 +48,23 @@ const stopMs = 8_000;
 /** A place on the drawn drive that somebody walks over with their feet in sight; metres. */
 export const place = { name: 'drive', x: 0.3, y: 7 } as const;
 
-/** A folder for a trial, and how to get rid of it. */
+/** Ends us in order, so that what is reaped at the exit is reaped. */
+const end = () => process.exit(143);
+
+/** A folder for a trial, and how to get rid of it: at the latest when this process ends, unless it is killed. */
 export function trialFolder(): { readonly dir: string; readonly remove: () => void } {
   const dir = mkdtempSync(path.join(tmpdir(), 'lares-trial-'));
-  return { dir, remove: () => rmSync(dir, { recursive: true, force: true, maxRetries: 3 }) };
+  const clear = () => rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
+  process.once('exit', clear);
+  process.once('SIGTERM', end);
+  process.once('SIGHUP', end);
+  const remove = () => {
+    process.off('exit', clear);
+    process.off('SIGTERM', end);
+    process.off('SIGHUP', end);
+    clear();
+  };
+  return { dir, remove };
 }
 
 async function calibrateDrive(dir: string, camera: string): Promise<void> {
