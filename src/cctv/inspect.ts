@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { reason } from '#kernel/errors.ts';
+import { childEnvironment } from './child-environment.ts';
 import type { CameraConfig, CctvConfig } from './config.ts';
 import type { ProcessingConfig } from './detect/config.ts';
 import { calibrationFolder } from './ground/folder.rules.ts';
@@ -57,12 +58,16 @@ export async function inspectCctv(settings: CctvSettings, places: CctvPlaces): P
   ];
 }
 
+// As `detect/no-telemetry.ts` says: ONNX Runtime must not tell its maker that it was looked at.
+const quiet = { ORT_DISABLE_TELEMETRY: '1' };
+
 /** Imports a module in a process of its own. */
 async function loads(module: string, name: string): Promise<CctvFinding> {
   try {
     const script = `await import(${JSON.stringify(module)})`;
     await run(process.execPath, ['--input-type=module', '-e', script], {
       cwd: import.meta.dirname,
+      env: { ...childEnvironment(process.env), ...quiet },
       timeout: loadMs,
     });
     return { state: 'ok', text: `${name} loads` };
@@ -96,7 +101,7 @@ async function model(
   } catch (error) {
     return {
       state: 'fail',
-      text: reason(error),
+      text: reason(error).replaceAll(scratch, models),
       fix: 'lares cctv models list shows what is there; lares cctv models install, or take processing.detection.model out of the settings for the default',
     };
   } finally {

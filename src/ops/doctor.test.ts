@@ -526,7 +526,9 @@ describe('cameras', () => {
   });
 
   test('a model whose weights are missing says how to get them', async () => {
-    const [finding] = await trouble(house({ detection: { model: 'yolov8n' } }));
+    const own = house({ detection: { model: 'yolov8n' } });
+    const [finding] = await trouble(own);
+    expect(finding?.text).toContain(path.join(own.dataDir, 'models', 'yolov8n.onnx'));
     expect(finding).toMatchObject({
       state: 'fail',
       text: expect.stringMatching(/yolov8n is not there .* lares cctv models install yolov8n --file PATH/),
