@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import { LaresError } from '#kernel/errors.ts';
@@ -21,7 +21,12 @@ export function usualDemoDir(env: Env): string {
 
 /** The data directory of a demo that begins now, empty unless somebody named one. */
 export function openDemoPlace(named: string | undefined, env: Env): DemoPlace {
-  if (named !== undefined) return { dir: path.resolve(named), fleeting: false };
+  if (named !== undefined) {
+    const dir = path.resolve(named);
+    // As the data directory of a home: whoever comes first must not leave it open to all.
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    return { dir, fleeting: false };
+  }
   const dir = usualDemoDir(env);
   try {
     lockDataDir(dir).release();

@@ -91,6 +91,8 @@ function detailOf(error: unknown, url: string): string {
   const text = error instanceof Error ? error.message : 'it cannot be read';
   return text
     .replaceAll(url, 'the stream')
+    .replace(/^Failed to open input: /, '')
+    .replace(/^Connection refused$/, 'nothing listens at this host and port')
     .replace(/\/\/[^/\s]*@/g, '//')
     .slice(0, 200);
 }
