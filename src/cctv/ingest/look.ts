@@ -109,7 +109,9 @@ export class Looker {
       this.#problem = health.problem;
       send({ kind: 'scene', camera: plan.id, at, problem: health.problem, detail: health.detail });
     }
-    if (plan.motionGate && !step.motion && !needsLook(this.#tracks, this.#lookAt, at)) return;
+    // Who stands there already when the house starts is looked at as soon as the detector can.
+    const unseen = !Number.isFinite(this.#lookAt);
+    if (plan.motionGate && !unseen && !step.motion && !needsLook(this.#tracks, this.#lookAt, at)) return;
     if (link()?.input === undefined) return;
     const kept = frame.clone();
     if (kept === null) return;
