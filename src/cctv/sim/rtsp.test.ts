@@ -160,7 +160,11 @@ describe('a fault', () => {
     const order = { url: sim.url('/main'), transport: 'tcp', forMs: 1500 } as const;
     expect(await measureStream(order)).toMatchObject({ ok: true, measured: { keyframeSeconds: 1 } });
     sim.fault('/main', { noKeyframes: true });
-    expect(await measureStream(order)).toEqual({ ok: false, detail: 'no picture could be decoded' });
+    expect(await measureStream(order)).toEqual({
+      ok: false,
+      cause: 'NO_KEYFRAME',
+      detail: 'no keyframe came, so nothing can be shown',
+    });
   });
 
   test('of random bytes in place of pictures is garbage to a client', async () => {
