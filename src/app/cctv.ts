@@ -215,7 +215,10 @@ export class Cctv {
       },
       snapshot: (event, clean) => {
         const file = book.event(event)?.snapshot;
-        return file === undefined || !clean ? file : cleanOf(file);
+        // A book that came from elsewhere may name any file of this machine.
+        const ours =
+          file !== undefined && path.resolve(file).startsWith(`${this.#folders.snapshots}${path.sep}`);
+        return !ours ? undefined : clean ? cleanOf(file) : file;
       },
       clip: async (id) => {
         const event = book.event(id);

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
+import { childEnvironment } from '../child-environment.ts';
 import type { Clock, Log } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { backoff } from '#platform/supervisor.ts';
@@ -109,6 +110,7 @@ export class RecogniseProcess {
     const child = fork(this.#options.script ?? ownScript, [], {
       serialization: 'advanced',
       execArgv: ['--disable-warning=ExperimentalWarning'],
+      env: childEnvironment(process.env),
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     this.#child = child;
