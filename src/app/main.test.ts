@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -32,9 +32,11 @@ test('a mistake that nobody caught is logged as an exception with its stack, and
   expect(stderr).toMatch(/^\S+\|FATAL\|lares\|INTERNAL\|uncaught exception: Error: planted\n +at /m);
 });
 
-test('why the house did not start stands in the log files too', () => {
+test('why the house did not start this time stands in the log files too', () => {
   const { dir, remove } = scratch('main');
   cleanups.push(remove);
+  const logs = path.join(dir, 'data/logs');
+  mkdirSync(logs, { recursive: true });
   writeFileSync(path.join(dir, 'lares.yaml'), 'cameras: [{ id: gate, url: nonsense }]\n');
   const { status, stderr } = spawnSync(process.execPath, [path.join(root, 'src/app/main.ts'), 'run'], {
     cwd: dir,
@@ -43,7 +45,7 @@ test('why the house did not start stands in the log files too', () => {
     timeout: 15_000,
   });
   expect([status, stderr]).toEqual([2, expect.stringMatching(/lares\.yaml:1:\d+ cameras\[0\]\.url: /)]);
-  const errors = readFileSync(path.join(dir, 'data/logs/errors.log'), 'utf8');
+  const errors = readFileSync(path.join(logs, 'errors.log'), 'utf8');
   expect(errors).toMatch(/^\S+\|ERROR\|lares\|CONFIG_INVALID\|cannot start: lares\.yaml:1:/);
 });
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { reason } from '#kernel/errors.ts';
 import { noticeText } from '#config/cli.ts';
@@ -49,10 +50,15 @@ export async function runService(run: RunOptions): Promise<void> {
   }
 }
 
-/** Why the house did not start also stands where operators look first; whoever calls prints it. */
+/**
+ * Why the house did not start also stands where operators look first; whoever calls prints it. Where it never ran there
+ * is no such place, and a start that fails makes none.
+ */
 function writeFailure(dataDir: string, error: unknown): void {
+  const folder = path.join(dataDir, 'logs');
+  if (!existsSync(folder)) return;
   const files = new LogFiles({
-    folder: path.join(dataDir, 'logs'),
+    folder,
     now: Date.now,
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   });
