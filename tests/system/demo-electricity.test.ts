@@ -73,7 +73,7 @@ class Demo {
     cleanups.push(remove);
     this.dir = dir;
     const env = { TZ: 'UTC', XDG_CACHE_HOME: path.join(dir, 'cache') };
-    this.#options = { dir, env, args: ['demo', '--port', '0', '--seed', seed, ...args] };
+    this.#options = { dir, env, args: ['demo', '--port', '0', '--seed', seed, '--no-cameras', ...args] };
     this.process = startLares(this.#options);
     cleanups.push(() => this.process.stop());
   }
@@ -292,7 +292,7 @@ test('with panels the house feeds in at noon and earns with it, and the meter th
   expect(house.energy!.export_today_kwh).toBeGreaterThan(1);
 });
 
-test('without electricity the demo is presence alone', async () => {
+test('without electricity and cameras the demo is presence alone', async () => {
   const demo = new Demo('--no-electricity');
   expect((await demo.view()).devices).toEqual([]);
   expect(await demo.cli('demo', 'fault', '--list')).toMatchObject({ code: 0 });
@@ -304,7 +304,11 @@ test('the data of the demo is private, is gone when it ends, and a second demo o
   await demo.url();
   expect(statSync(demo.cache).mode & 0o777).toBe(0o700);
   const env = { TZ: 'UTC', XDG_CACHE_HOME: path.join(demo.dir, 'cache') };
-  const second = startLares({ dir: demo.dir, env, args: ['demo', '--port', '0', '--no-electricity'] });
+  const second = startLares({
+    dir: demo.dir,
+    env,
+    args: ['demo', '--port', '0', '--no-electricity', '--no-cameras'],
+  });
   cleanups.push(() => second.stop());
   await second.line(/the demo house with .* is at http/);
   expect(await second.stop()).toBe(0);
