@@ -16,7 +16,7 @@ import { cameraSpec, startCameras } from '#cctv/sim/cameras.ts';
 import { systemClock } from '#platform/clock.ts';
 import { silent } from '#platform/log.ts';
 import { table } from '#platform/table.ts';
-import { benchPlan } from './lib/camera-plan.ts';
+import { planFor } from '#cctv/ingest/fixture.ts';
 import { usageOf, type Usage } from './lib/processes.ts';
 
 const { values } = parseArgs({
@@ -101,7 +101,7 @@ async function measure(name: string, motionGate: boolean, file: string | undefin
   });
   const done = fleet.run(over.signal);
   fleet.configure(
-    ids.map((id) => benchPlan(id, sim.url(`/${id}`), { fps, motionGate })),
+    ids.map((id) => planFor(id, sim.url(`/${id}`), { fps, motionGate })),
     { detector: detector.path!, timeZone: 'UTC' },
   );
   // Background, decoders and caches settle first.

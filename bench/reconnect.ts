@@ -10,7 +10,7 @@ import { cameraSpec, startCameras } from '#cctv/sim/cameras.ts';
 import { systemClock } from '#platform/clock.ts';
 import { silent } from '#platform/log.ts';
 import { table } from '#platform/table.ts';
-import { benchPlan } from './lib/camera-plan.ts';
+import { planFor } from '#cctv/ingest/fixture.ts';
 import { usageOf } from './lib/processes.ts';
 
 const { values } = parseArgs({ options: { reconnects: { type: 'string', default: '1000' } } });
@@ -29,7 +29,7 @@ fleet.onSignal((signal) => {
 const stop = new AbortController();
 const done = fleet.run(stop.signal);
 fleet.configure(
-  names.map((name) => benchPlan(name, sim.url(`/${name}`))),
+  names.map((name) => planFor(name, sim.url(`/${name}`))),
   { timeZone: 'UTC' },
 );
 

@@ -32,3 +32,28 @@ export function localDay(at: number, timeZone?: string): string {
   }
   return format.format(at);
 }
+
+const clockFormats = new Map<string, Intl.DateTimeFormat>();
+
+/** Milliseconds that local time is ahead of UTC. `timeZone` is an IANA name; throws RangeError for one that is unknown. */
+export function offset(at: number, timeZone: string): number {
+  let format = clockFormats.get(timeZone);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-US', {
+      timeZone,
+      calendar: 'gregory',
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    });
+    clockFormats.set(timeZone, format);
+  }
+  const part: Record<string, number> = {};
+  for (const { type, value } of format.formatToParts(at)) part[type] = Number(value);
+  const local = Date.UTC(part.year!, part.month! - 1, part.day, part.hour, part.minute, part.second);
+  return local - Math.floor(at / 1000) * 1000;
+}

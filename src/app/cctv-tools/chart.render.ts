@@ -1,4 +1,4 @@
-import { offset } from '#electricity/energy/calendar.rules.ts';
+import { offset } from '#platform/local-time.ts';
 
 /** Charts as SVG without a script: lines over time, one panel below the other. Legible on white and on black. */
 

@@ -1,3 +1,4 @@
+import { offset } from '#platform/local-time.ts';
 import type { Period } from './model.ts';
 
 export type PeriodName = 'today' | 'week' | 'month' | 'year';
@@ -9,31 +10,7 @@ const [earliest, latest] = [15 * 3_600_000, 13 * 3_600_000];
 /** A few years of a few zones. */
 const keptDays = 10_000;
 
-const formats = new Map<string, Intl.DateTimeFormat>();
 const starts = new Map<string, Map<number, number>>();
-
-/** Milliseconds that local time is ahead of UTC. `timeZone` is an IANA name; throws RangeError for one that is unknown. */
-export function offset(at: number, timeZone: string): number {
-  let format = formats.get(timeZone);
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat('en-US', {
-      timeZone,
-      calendar: 'gregory',
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      hour: 'numeric',
-      minute: 'numeric',
-      second: 'numeric',
-    });
-    formats.set(timeZone, format);
-  }
-  const part: Record<string, number> = {};
-  for (const { type, value } of format.formatToParts(at)) part[type] = Number(value);
-  const local = Date.UTC(part.year!, part.month! - 1, part.day, part.hour, part.minute, part.second);
-  return local - Math.floor(at / 1000) * 1000;
-}
 
 /**
  * First instant of a local day, epoch ms; `day` counts days since 1970-01-01 of the local calendar. Where the clock

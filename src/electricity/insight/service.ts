@@ -1,8 +1,9 @@
+import { offset } from '#platform/local-time.ts';
 import type { Log } from '#kernel/driver.ts';
 import { reason } from '#kernel/errors.ts';
 import type { NewEvent } from '#kernel/event.ts';
 import type { ReadingLog, StateStore } from '#store/model.ts';
-import { localDay, offset, startOfDay } from '../energy/calendar.rules.ts';
+import { localDay, startOfDay } from '../energy/calendar.rules.ts';
 import { type EnergyBook, houseId } from '../energy/model.ts';
 import {
   type Anomaly,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { offset } from '../energy/calendar.rules.ts';
+import { offset } from '#platform/local-time.ts';
 import { evenStretches, instantsOf, localDate, localDays, startOfDate } from './wall.rules.ts';
 
 const hour = 3_600_000;

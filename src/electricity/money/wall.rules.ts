@@ -1,4 +1,5 @@
-import { localDay, offset, periods, startOfDay } from '../energy/calendar.rules.ts';
+import { offset } from '#platform/local-time.ts';
+import { localDay, periods, startOfDay } from '../energy/calendar.rules.ts';
 import type { Period } from '../energy/model.ts';
 
 /** A stretch of time in which the wall clock runs evenly: wall = instant + `offset`. */

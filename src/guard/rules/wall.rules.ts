@@ -1,10 +1,10 @@
+import { offset } from '#platform/local-time.ts';
 import { weekdays, type Hours, type Weekday } from './conditions.config.ts';
 
 const quarterMs = 900_000;
 const dayMs = 86_400_000;
 const dayMinutes = 1_440;
 
-const formats = new Map<string, Intl.DateTimeFormat>();
 /** The last quarter of an hour that was asked for, by zone, and by what local time is ahead of UTC in it. */
 const lately = new Map<string, { quarter: number; offsetMs: number }>();
 
@@ -13,31 +13,7 @@ function offsetAt(at: number, timeZone: string): number {
   const quarter = Math.floor(at / quarterMs);
   const known = lately.get(timeZone);
   if (known?.quarter === quarter) return known.offsetMs;
-  let format = formats.get(timeZone);
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat('en-US', {
-      timeZone,
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      hour: 'numeric',
-      minute: 'numeric',
-      second: 'numeric',
-    });
-    formats.set(timeZone, format);
-  }
-  const start = quarter * quarterMs;
-  const part = Object.fromEntries(format.formatToParts(start).map((p) => [p.type, Number(p.value)]));
-  const local = Date.UTC(
-    part['year']!,
-    part['month']! - 1,
-    part['day'],
-    part['hour'],
-    part['minute'],
-    part['second'],
-  );
-  const offsetMs = local - start;
+  const offsetMs = offset(quarter * quarterMs, timeZone);
   lately.set(timeZone, { quarter, offsetMs });
   return offsetMs;
 }
