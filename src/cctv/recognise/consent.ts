@@ -5,7 +5,7 @@ import type { SettingMeta } from '#config/model.ts';
 export const consentText = [
   'A face or a number plate tells who somebody is. In most countries the law protects it more than other data.',
   'Lares compares faces only with people who were enrolled here. It keeps numbers of their faces, no pictures, in',
-  'faces.json of the data directory, and tells a name only to the rules, the events and the presence of this house.',
+  'faces/ of the data directory, and tells a name only to the rules, the events and the presence of this house.',
   'Before you go on: each person who is enrolled knows this and agrees, and can have it undone at any time',
   '(lares cctv faces forget PERSON). Cameras that recognise look only at your own ground, and a sign says so.',
 ].join('\n');

@@ -1,4 +1,13 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -25,14 +34,29 @@ test('who is enrolled is known to the next process, with the numbers as they wer
   expect(book.list('net 1')).toEqual([{ person: 'alex', consentAt: at, faces: 2, usable: 2 }]);
 });
 
-test('only the owner may read the file, whoever wrote it before', () => {
+const modes = (dir: string) =>
+  [path.dirname(path.join(dir, facesFile)), path.join(dir, facesFile)].map((f) => statSync(f).mode & 0o777);
+
+test('only the owner may enter the folder and read the file, in a data directory that others may enter, too', () => {
   const dir = folder();
-  const file = path.join(dir, facesFile);
+  chmodSync(dir, 0o755);
   new FaceBook(dir).enrol('alex', 'net 1', [one], at);
-  expect(statSync(file).mode & 0o777).toBe(0o600);
-  chmodSync(file, 0o644);
+  expect(modes(dir)).toEqual([0o700, 0o600]);
+});
+
+test('a copy that was put back open to everybody is shut, by the next write and by the next look', () => {
+  const dir = folder();
+  const open = () => {
+    chmodSync(path.join(dir, facesFile), 0o644);
+    chmodSync(path.dirname(path.join(dir, facesFile)), 0o755);
+  };
+  new FaceBook(dir).enrol('alex', 'net 1', [one], at);
+  open();
+  expect(new FaceBook(dir).list().map((p) => p.person)).toEqual(['alex']);
+  expect(modes(dir)).toEqual([0o700, 0o600]);
+  open();
   new FaceBook(dir).enrol('sam', 'net 1', [two], at);
-  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(modes(dir)).toEqual([0o700, 0o600]);
 });
 
 test('faces of another network are never compared, and go when the person is enrolled again', () => {
@@ -55,13 +79,16 @@ test('what another process changes is seen at once', () => {
   expect(service.known('net 1')).toEqual([]);
 });
 
-test('who is forgotten leaves nothing in the file', () => {
+test('who is forgotten leaves nothing in the folder, nor in what a kill in the middle of a write left', () => {
   const dir = folder();
   const book = new FaceBook(dir);
   book.enrol('alex', 'net 1', [one], at);
+  const file = path.join(dir, facesFile);
+  writeFileSync(path.join(path.dirname(file), '.faces.json.4711.tmp'), readFileSync(file));
   book.enrol('sam', 'net 1', [two], at);
   book.forget('alex');
-  const text = readFileSync(path.join(dir, facesFile), 'utf8');
+  expect(readdirSync(path.dirname(file))).toEqual(['faces.json']);
+  const text = readFileSync(file, 'utf8');
   expect(text).not.toContain('alex');
   expect(text).not.toContain(Buffer.from(one.buffer).toString('base64'));
   expect(book.forget('alex')).toBe(false);
@@ -76,6 +103,7 @@ test('no more than 20 faces of a person are kept, the newest', () => {
 
 test('a damaged file is named, and nothing of what is in it', () => {
   const dir = folder();
+  mkdirSync(path.dirname(path.join(dir, facesFile)));
   writeFileSync(path.join(dir, facesFile), '{"version":1,"people":[{"person":"alex","faces":"c2VjcmV0"}]}');
   expect(() => new FaceBook(dir).list()).toThrow(
     expect.objectContaining({

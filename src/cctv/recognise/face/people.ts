@@ -1,12 +1,15 @@
-import { chownSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod';
 import { writeAtomically } from '#config/write.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { KnownFace } from './face.rules.ts';
 
-/** In the data directory, readable by its owner only. Holds numbers of faces, no pictures. */
-export const facesFile = 'faces.json';
+/**
+ * In the data directory, in a folder of its own that only its owner may enter, so that backups leave it out by one
+ * name. Holds numbers of faces, no pictures.
+ */
+export const facesFile = path.join('faces', 'faces.json');
 
 const mostFaces = 20;
 
@@ -102,8 +105,22 @@ export class FaceBook {
     const stat = statSync(this.#file, { throwIfNoEntry: false });
     if (stat === undefined) return { version: 1, people: [] };
     const stamp = `${stat.ino} ${stat.mtimeMs} ${stat.size}`;
-    if (this.#read?.stamp !== stamp) this.#read = { stamp, content: this.#parse() };
+    if (this.#read?.stamp !== stamp) {
+      this.#shut(stat.mode);
+      this.#read = { stamp, content: this.#parse() };
+    }
     return this.#read.content;
+  }
+
+  /** A copy that was put back may be open to everybody. */
+  #shut(mode: number): void {
+    try {
+      if ((mode & 0o077) !== 0) chmodSync(this.#file, 0o600);
+      const folder = path.dirname(this.#file);
+      if ((statSync(folder).mode & 0o077) !== 0) chmodSync(folder, 0o700);
+    } catch {
+      // Only its owner can, and it can be read all the same.
+    }
   }
 
   #parse(): FacesFile {
@@ -127,11 +144,15 @@ export class FaceBook {
     };
     const folder = path.dirname(this.#file);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    chmodSync(folder, 0o700);
+    // A kill in the middle of an earlier write left a copy, maybe of somebody who is forgotten now.
+    for (const name of readdirSync(folder))
+      if (name.endsWith('.tmp')) rmSync(path.join(folder, name), { force: true });
     writeAtomically(this.#file, `${JSON.stringify(content)}\n`, 0o600);
     // Whoever enrols as root must not shut the service out.
     if (process.getuid?.() === 0) {
-      const { uid, gid } = statSync(folder);
-      chownSync(this.#file, uid, gid);
+      const { uid, gid } = statSync(path.dirname(folder));
+      for (const one of [folder, this.#file]) chownSync(one, uid, gid);
     }
     this.#read = undefined;
   }
