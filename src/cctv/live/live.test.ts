@@ -1,5 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -176,6 +177,8 @@ class LiveHouse {
   readonly hub: LiveHub;
   readonly #live: Live;
   connections = 0;
+  /** How long pictures take. */
+  ready: Promise<void> = Promise.resolve();
   #reading: Promise<void> = Promise.resolve();
 
   constructor(file: string) {
@@ -186,7 +189,10 @@ class LiveHouse {
           this.orders.push([camera, on]);
           this.#live.watch(on);
         },
-        picture: async () => readFileSync(path.join(dir, 'p.jpg')),
+        picture: async () => {
+          await this.ready;
+          return readFileSync(path.join(dir, 'p.jpg'));
+        },
       },
       { monotonic: () => performance.now() },
     );
@@ -333,6 +339,56 @@ describe('over the network', () => {
       text += Buffer.from((await reader.read()).value!).toString('latin1');
     await reader.cancel();
     expect(text).toContain('Content-Type: image/jpeg');
+  });
+
+  const raw = async (lines: readonly string[]) => {
+    const client = connect(Number(new URL(url).port), '127.0.0.1');
+    client.on('error', () => undefined);
+    await once(client, 'connect');
+    client.write(`${lines.join('\r\n')}\r\n\r\n`);
+    return client;
+  };
+
+  test('readers that leave while a picture is made free their places', async () => {
+    const made = Promise.withResolvers<void>();
+    house.ready = made.promise;
+    const readers = await Promise.all(
+      Array.from({ length: 64 }, () =>
+        raw(['GET /api/cctv/cameras/yard/mjpeg HTTP/1.1', 'Host: 127.0.0.1', 'Connection: close']),
+      ),
+    );
+    const status = async () => {
+      const leave = new AbortController();
+      const late = setTimeout(() => leave.abort(), 500);
+      try {
+        return (await fetch(`${url}/api/cctv/cameras/yard/mjpeg`, { signal: leave.signal })).status;
+      } catch {
+        return undefined;
+      } finally {
+        clearTimeout(late);
+        leave.abort();
+      }
+    };
+    await until(async () => (await status()) === 503);
+    for (const reader of readers) reader.destroy();
+    await until(
+      async () =>
+        (await new Promise<number>((resolve) => house.app.server.getConnections((_, n) => resolve(n)))) < 8,
+    );
+    made.resolve();
+    await until(async () => (await status()) === 200);
+  });
+
+  test('a client that is refused a socket and resets its connection harms nobody', async () => {
+    const client = await raw([
+      'GET /api/cctv/cameras/nobody/live HTTP/1.1',
+      'Host: 127.0.0.1',
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+    ]);
+    await once(client, 'data');
+    client.resetAndDestroy();
+    expect((await fetch(`${url}/api/cctv/cameras/yard/picture.jpg`)).status).toBe(200);
   });
 
   test.skipIf(chromiumPath === undefined)(

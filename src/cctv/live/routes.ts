@@ -47,6 +47,8 @@ export function liveRoutes(options: LiveRouteOptions): FastifyPluginAsyncZod {
         app.server.listenerCount('upgrade'),
       );
       if (status === undefined) return;
+      // The server has taken its own listener off: a client that resets its connection now would end the house.
+      socket.on('error', () => socket.destroy());
       if (status > 0) return refuse(socket, status, why);
       sockets.handleUpgrade(request, socket, head, (client) => serve(client, cameraOf(request)!, hub));
     };
@@ -219,6 +221,8 @@ async function stream(
 /** One that takes nothing for a while is let go. */
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
+    // It went while a picture was made: nothing follows.
+    if (response.destroyed) return resolve();
     const timer = setTimeout(() => response.destroy(), longestStallMs);
     const done = () => {
       clearTimeout(timer);
