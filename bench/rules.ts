@@ -75,7 +75,13 @@ const rules: AlertRule[] = [
   { id: 'any', classes: ['person', 'car', 'dog'], cooldown: 60 },
 ].map((rule) => ruleOf({ presence, message, ...rule }));
 
-const nobody = { mode: 'away', residentsHome: [], arrivedLately: [], unknownPhones: [] } as const;
+const nobody = {
+  mode: 'away',
+  mayBeAway: false,
+  residentsHome: [],
+  arrivedLately: [],
+  unknownPhones: [],
+} as const;
 const situationAt = (at: number): Situation => ({ at, timeZone, ...nobody });
 
 const calendar = new Intl.DateTimeFormat('en-GB', {

@@ -10,7 +10,7 @@ import { channels, type Action, type ChannelKind } from '#guard/channels/registr
 import { modeAt, modeData, type HandMode, type ModeView } from '#guard/mode.rules.ts';
 import type { AlertMessage, HomeMode, Situation } from '#guard/model.ts';
 import { Guard, messageOf } from '#guard/service.ts';
-import { situationOf } from '#guard/situation.rules.ts';
+import { provenPeople, situationOf } from '#guard/situation.rules.ts';
 import type { Health } from '#platform/health.ts';
 import type { AlertChannelStats } from '#platform/stats.ts';
 import type { Logger } from '#platform/log.ts';
@@ -144,11 +144,12 @@ export class HouseGuard {
   situation(at: number): Situation {
     if (this.#situation !== undefined && Math.abs(at - this.#situation.at) < 1_000) return this.#situation;
     const { timeZone, presence, strangers } = this.#parts;
+    const believedMs = this.#config.presence.longest_silence_seconds * 1000;
     this.#situation = situationOf(this.#config.guard, {
       at,
       timeZone,
       // Whom the first scan after a start finds did not arrive then.
-      people: presence().people.map((p) =>
+      people: provenPeople(presence().people, at, believedMs).map((p) =>
         p.since !== undefined && p.since < this.#startedAt + settlingMs ? { ...p, since: undefined } : p,
       ),
       phones: strangers(),
@@ -157,12 +158,12 @@ export class HouseGuard {
     return this.#situation;
   }
 
-  mode(): ModeView & { readonly until: number | undefined } {
+  mode(): Pick<ModeView, 'mode' | 'why'> & { readonly until: number | undefined } {
     const { clock, timeZone } = this.#parts;
     const at = clock.now();
     const { residentsHome } = this.situation(at);
-    const view = modeAt(this.#config.guard, { at, timeZone, residentsHome, hand: this.#hand });
-    return { ...view, until: view.why === 'set by hand' ? this.#hand?.until : undefined };
+    const { mode, why } = modeAt(this.#config.guard, { at, timeZone, residentsHome, hand: this.#hand });
+    return { mode, why, until: why === 'set by hand' ? this.#hand?.until : undefined };
   }
 
   /** Sets the mode by hand, for `ms` or until it is taken back; `undefined` takes it back. */

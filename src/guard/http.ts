@@ -8,7 +8,7 @@ import type { AlertRule } from './rules/config.ts';
 
 /** What the routes need of the guard. All instants are epoch ms. */
 export interface GuardPort {
-  mode(): ModeView & { readonly until: number | undefined };
+  mode(): Pick<ModeView, 'mode' | 'why'> & { readonly until: number | undefined };
   /** `undefined` leaves it to the house; `ms` is how long it holds. */
   setMode(mode: HomeMode | undefined, ms: number | undefined, actor: string): Promise<void>;
   rules(): readonly AlertRule[];

@@ -39,7 +39,11 @@ test.each<[string, object, number, readonly string[] | undefined, HandMode | und
     'it is between 12:30 and 13:30',
   ],
 ])('%s', (_, settings, at, residentsHome, hand, mode, why) => {
-  expect(modeAt(guardConfig.parse(settings), { at, timeZone, residentsHome, hand })).toEqual({ mode, why });
+  expect(modeAt(guardConfig.parse(settings), { at, timeZone, residentsHome, hand })).toEqual({
+    mode,
+    why,
+    chosen: !why.startsWith('set '),
+  });
 });
 
 test.each<[string, HandMode | undefined, object]>([

@@ -13,6 +13,8 @@ export interface HandMode {
 export interface ModeView {
   readonly mode: HomeMode;
   readonly why: string;
+  /** Chosen by what is known of people and by the hour, and not set by anybody. */
+  readonly chosen: boolean;
 }
 
 /**
@@ -30,15 +32,16 @@ export function modeAt(
 ): ModeView {
   const { hand } = now;
   if (hand !== undefined && (hand.until === undefined || now.at < hand.until))
-    return { mode: hand.mode, why: 'set by hand' };
-  if (settings.mode !== 'auto') return { mode: settings.mode, why: 'set in the settings' };
-  if (now.residentsHome?.length === 0) return { mode: 'away', why: 'nobody is home' };
+    return { mode: hand.mode, why: 'set by hand', chosen: false };
+  if (settings.mode !== 'auto') return { mode: settings.mode, why: 'set in the settings', chosen: false };
+  if (now.residentsHome?.length === 0) return { mode: 'away', why: 'nobody is home', chosen: true };
   const { from, to } = settings.night;
   if (within(settings.night, wallAt(now.at, now.timeZone)))
-    return { mode: 'night', why: `it is between ${from} and ${to}` };
+    return { mode: 'night', why: `it is between ${from} and ${to}`, chosen: true };
   return {
     mode: 'home',
     why: now.residentsHome === undefined ? 'nobody can tell who is home' : 'somebody is home',
+    chosen: true,
   };
 }
 

@@ -10,6 +10,8 @@ export interface Situation {
   readonly at: number;
   readonly timeZone: string;
   readonly mode: HomeMode;
+  /** The house chose the mode itself, and nobody can tell whether anybody is home: it may as well be away. */
+  readonly mayBeAway: boolean;
   /** People known to be home; undefined while nobody can tell. */
   readonly residentsHome: readonly string[] | undefined;
   /** People who arrived within the last minutes. */

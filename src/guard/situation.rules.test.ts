@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { guardConfig } from './config.ts';
-import { pastSituations, situationOf } from './situation.rules.ts';
+import { pastSituations, provenPeople, situationOf } from './situation.rules.ts';
 
 const settings = guardConfig.parse({});
 const timeZone = 'Europe/London';
@@ -23,6 +23,7 @@ test('those at home are named, with who has just come and which phones are new',
     at: noon,
     timeZone,
     mode: 'home',
+    mayBeAway: false,
     residentsHome: ['Alex', 'Sam'],
     arrivedLately: ['Alex'],
     unknownPhones: [{ id: 'new', since: noon - 59 * minute }],
@@ -30,20 +31,38 @@ test('those at home are named, with who has just come and which phones are new',
 });
 
 test.each([
-  ['all away', [person('a', 'away'), person('b', 'away')], [], 'away'],
-  ['one away, one unknown', [person('a', 'away'), person('b', 'unknown')], undefined, 'home'],
-  ['one home, one unknown', [person('a', 'home'), person('b', 'unknown')], ['a'], 'home'],
-  ['nobody in the settings', [], undefined, 'home'],
-] as const)('who is home: %s', (_, people, residentsHome, mode) => {
+  ['all away', [person('a', 'away'), person('b', 'away')], [], 'away', false],
+  ['one away, one unknown', [person('a', 'away'), person('b', 'unknown')], undefined, 'home', true],
+  ['one home, one unknown', [person('a', 'home'), person('b', 'unknown')], ['a'], 'home', false],
+  ['nobody in the settings', [], undefined, 'home', false],
+] as const)('who is home: %s', (_, people, residentsHome, mode, mayBeAway) => {
   expect(situationOf(settings, { at: noon, timeZone, people, phones: [] })).toMatchObject({
     residentsHome,
     mode,
+    mayBeAway,
   });
 });
 
-test('a mode set by hand holds', () => {
-  const facts = { at: noon, timeZone, people: [], phones: [], hand: { mode: 'away' as const } };
-  expect(situationOf(settings, facts).mode).toBe('away');
+const never = { wifi: 0, homeassistant: 0, tado: 0 } as const;
+type Known = Parameters<typeof provenPeople>[0][number];
+test.each<[string, Partial<Known>, Known['state']]>([
+  ['proved a moment ago', { lastSeen: noon - 1 }, 'home'],
+  ['proved within the time', { lastSeen: noon - 2_699_999 }, 'home'],
+  ['proved too long ago, as after a restart', { lastSeen: noon - 2_700_000 }, 'unknown'],
+  ['never proved', { lastSeen: undefined }, 'unknown'],
+  ['a source insists', { lastSeen: noon - 9_000_000, from: { ...never, homeassistant: 1 } }, 'home'],
+  ['a thermostat insists', { lastSeen: undefined, from: { ...never, tado: 1 } }, 'home'],
+  ['away is not doubted', { lastSeen: undefined, state: 'away' }, 'away'],
+])('somebody who is held to be home, %s, counts as %s', (_, over, state) => {
+  const since = noon - 9_000_000;
+  const alex: Known = { name: 'Alex', state: 'home', since, lastSeen: undefined, from: never, ...over };
+  expect(provenPeople([alex], noon, 2_700_000)).toEqual([person('Alex', state, since)]);
+});
+
+test('a mode set by hand holds, whoever is home', () => {
+  const people = [person('a', 'unknown')];
+  const facts = { at: noon, timeZone, people, phones: [], hand: { mode: 'home' as const } };
+  expect(situationOf(settings, facts)).toMatchObject({ mode: 'home', mayBeAway: false });
 });
 
 const stays = [
@@ -80,6 +99,7 @@ test.each([
     at: noon + ms,
     timeZone,
     mode,
+    mayBeAway: residentsHome === undefined,
     residentsHome,
     arrivedLately,
     phones,

@@ -8,6 +8,21 @@ export type UnknownPhone = Situation['unknownPhones'][number];
 
 type Person = Pick<PersonView, 'name' | 'state' | 'since'>;
 
+/**
+ * People as the guard may believe it. While nobody listens, and after a restart, presence holds on to who was home; here
+ * somebody of whom there was no proof for `believedMs`, and whom no source calls home now, is neither home nor away.
+ */
+export const provenPeople = (
+  people: readonly Pick<PersonView, 'name' | 'state' | 'since' | 'lastSeen' | 'from'>[],
+  at: number,
+  believedMs: number,
+): Person[] =>
+  people.map(({ name, state, since, lastSeen, from }) => {
+    const proven =
+      from.homeassistant === 1 || from.tado === 1 || (lastSeen !== undefined && at - lastSeen < believedMs);
+    return { name, since, state: state === 'home' && !proven ? 'unknown' : state };
+  });
+
 interface Facts {
   /** Epoch ms. */
   readonly at: number;
@@ -27,12 +42,15 @@ function residentsHome(people: readonly Person[]): string[] | undefined {
 /** What the house knows beside the cameras, from who is home now and since when. */
 export function situationOf(settings: GuardConfig, { at, timeZone, people, phones, hand }: Facts): Situation {
   const home = residentsHome(people);
+  const { mode, chosen } = modeAt(settings, { at, timeZone, residentsHome: home, hand });
   const lately = (since: number | undefined, seconds: number) =>
     since !== undefined && at >= since && at - since < seconds * 1000;
   return {
     at,
     timeZone,
-    mode: modeAt(settings, { at, timeZone, residentsHome: home, hand }).mode,
+    mode,
+    // Without anybody in the settings presence is not used, and the mode is set by hand or by the hour.
+    mayBeAway: chosen && home === undefined && people.length > 0,
     residentsHome: home,
     arrivedLately: people
       .filter((p) => p.state === 'home' && lately(p.since, settings.arrival_grace_seconds))

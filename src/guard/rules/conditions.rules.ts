@@ -9,8 +9,10 @@ import { clockText, within } from './wall.rules.ts';
 export const leastApproach = 0.2;
 // Bodies a second in the picture, for objects whose metres are not known.
 const leastDrift = 0.15;
-// An object counts as there for this long after its last sight, because not every frame finds everything.
+// An object counts as there for this long after its last sight, because not every frame finds everything; of one that
+// stands still a path keeps a point in ten seconds.
 const presentMs = 3_000;
+const stillMs = 12_000;
 // Recognition needs some frames; who is not known after this is not known.
 const recogniseMs = 3_000;
 
@@ -49,10 +51,14 @@ export function inPlace(c: Context): boolean {
   );
 }
 
+/** Epoch ms at which the object entered a zone in which it stands; undefined outside it. */
+const enteredAt = ({ o, present }: Context, zone: string): number | undefined =>
+  Object.hasOwn(o.zones, zone) ? (present?.zones.get(zone) ?? o.zones[zone]) : undefined;
+
 /** Epoch ms since when the object is where the rule looks. */
 function hereSince(c: Context): number {
   const since =
-    c.rule.zones === undefined ? c.o.bornAt : Math.min(c.o.at, ...c.zones.map((zone) => c.o.zones[zone]!));
+    c.rule.zones === undefined ? c.o.bornAt : Math.min(c.o.at, ...c.zones.map((zone) => enteredAt(c, zone)!));
   if (c.rule.conditions.distance_to_reference === undefined) return since;
   return Math.max(since, c.told?.hereSince ?? c.o.at);
 }
@@ -64,10 +70,10 @@ export function together(c: Context): string[] {
     .filter(
       ([, p]) =>
         !p.furniture &&
-        o.at - p.at <= presentMs &&
+        o.at - p.at <= (p.still ? stillMs : presentMs) &&
         rule.classes.includes(p.label) &&
         p.score >= rule.confidence_threshold &&
-        (rule.zones === undefined || rule.zones.some((zone) => p.zones.includes(zone))),
+        (rule.zones === undefined || rule.zones.some((zone) => p.zones.has(zone))),
     )
     .map(([event]) => event);
 }
@@ -208,10 +214,10 @@ export const conditionChecks: readonly Check[] = [
   {
     gate: 'crossing',
     wanted: (rule) => rule.conditions.crossing !== undefined,
-    passes: ({ rule, o, present }) => {
-      const { from, to } = rule.conditions.crossing!;
-      const entered = Object.hasOwn(o.zones, to) ? o.zones[to]! : undefined;
-      const before = Object.hasOwn(o.zones, from) ? o.zones[from]! : present?.visited.get(from);
+    passes: (c) => {
+      const { from, to } = c.rule.conditions.crossing!;
+      const entered = enteredAt(c, to);
+      const before = enteredAt(c, from) ?? c.present?.visited.get(from);
       return entered !== undefined && before !== undefined && before < entered;
     },
     text: ({ rule, o, present }) => {

@@ -3,7 +3,7 @@ import type { Observation } from '#cctv/index.ts';
 import type { Situation } from '../model.ts';
 import { evaluate } from './evaluate.rules.ts';
 import { house, noon, ruleOf, sight } from './fixture.ts';
-import { newMemory, type Memory } from './memory.rules.ts';
+import { newMemory, restoreMemory, saveMemory, type Memory } from './memory.rules.ts';
 
 const at = (distance: number, sigma = 0, approach = 0) => ({
   references: { gate: { distance, sigma, approach } },
@@ -131,6 +131,28 @@ test('loitering in a zone counts from its entry into that zone', () => {
   expect(kindOf(rule, { bornAt, zones: { drive: noon - 2_000, porch: noon - 11_000 } })).toBe('alert');
 });
 
+test('an outage of the camera or a restart does not begin the loitering of who stayed anew', () => {
+  const rule = ruleOf({ zones: ['drive'], conditions: { dwell_seconds: 30 } });
+  const distant = ruleOf({ id: 'near', conditions: { ...gate('<').conditions, dwell_seconds: 30 } });
+  const kinds = (restart: boolean, left: boolean) => {
+    let memory = newMemory();
+    const seen = (s: number, since: number, inside = true) => {
+      const zones = inside ? { drive: noon + since * 1_000 } : {};
+      const o = sight({ ...at(inside ? 4 : 9), at: noon + s * 1_000, zones });
+      return [rule, distant].map((r) => evaluate(r, o, house(), memory).kind);
+    };
+    seen(0, 0);
+    seen(20, 0);
+    if (left) seen(21, 21, false);
+    if (restart) memory = restoreMemory(JSON.parse(JSON.stringify(saveMemory(memory))));
+    // Found again: its zones are counted from now on.
+    return [seen(32, 32), seen(50, 32), seen(62, 32)].map(([a, b]) => (a === b ? a : [a, b]));
+  };
+  expect(kinds(false, false)).toEqual(['alert', 'no', 'no']);
+  expect(kinds(true, false)).toEqual(['alert', 'no', 'no']);
+  expect(kinds(false, true)).toEqual(['no', 'no', 'alert']);
+});
+
 test('loitering at a distance counts from when it came near, and a wobble of a few seconds does not begin it anew', () => {
   const rule = ruleOf({
     conditions: { ...gate('<').conditions, dwell_seconds: 10 },
@@ -185,7 +207,13 @@ test('a count alerts once for the whole group, and counts only what is there at 
     why: { events: ['a', 'b'] },
   });
   expect(['a', 'b', 'c'].map((event) => seen(event, 400).kind)).toEqual(['no', 'no', 'no']);
-  expect(seen('late', 9_000).gates.find((g) => g.gate === 'count')?.text).toBe(
+  // Of who stands still a path keeps few points.
+  expect(seen('sits', 9_000, { stationarySince: noon }).kind).toBe('no');
+  expect(seen('late', 19_000).gates.find((g) => g.gate === 'count')?.text).toBe(
+    '2 at the same time, wanted >= 3',
+  );
+  seen('sits', 19_100, { ended: true });
+  expect(seen('late', 19_200).gates.find((g) => g.gate === 'count')?.text).toBe(
     '1 at the same time, wanted >= 3',
   );
 });
@@ -288,6 +316,21 @@ test.each<[string, Record<string, unknown>, Partial<Observation>, Partial<Situat
     home,
     'held',
     'the house is in mode home, wanted away or night',
+  ],
+  [
+    'another mode, and nobody can tell who is home',
+    { home_mode: ['away'] },
+    person,
+    { mode: 'home', residentsHome: undefined, mayBeAway: true },
+    'alert',
+  ],
+  [
+    'another mode by the hour, and nobody can tell who is home',
+    { home_mode: ['home'] },
+    person,
+    { mode: 'night', residentsHome: undefined, mayBeAway: true },
+    'held',
+    'the house is in mode night, or away, for nobody can tell who is home, wanted home',
   ],
   [
     'just arrived',

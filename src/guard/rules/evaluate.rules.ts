@@ -55,9 +55,11 @@ function follow(c: Context): Context {
   if (c.told?.alertedAt === undefined && !dwells) return c;
   const here = inPlace(c);
   if (c.told === undefined && !here) return c;
+  const seenAt = c.told?.at;
   const told = toldOf(memory, rule.id, o.event, o.at);
   if (here) {
-    const bridged = told.hereAt !== undefined && o.at - told.hereAt <= bridgedMs;
+    // Where it was at its last sight, it has been since then, however long nobody looked.
+    const bridged = told.hereAt !== undefined && (told.hereAt === seenAt || o.at - told.hereAt <= bridgedMs);
     if (!bridged || told.hereSince === undefined) told.hereSince = o.at;
     told.hereAt = o.at;
   }

@@ -28,6 +28,7 @@ export function house(over: Partial<Situation> = {}): Situation {
     at: noon,
     timeZone: 'Europe/London',
     mode: 'away',
+    mayBeAway: false,
     residentsHome: [],
     arrivedLately: [],
     unknownPhones: [],

@@ -66,8 +66,11 @@ export const holdChecks: readonly Hold[] = [
     gate: 'home mode',
     cause: 'mode',
     wanted: (rule) => rule.home_mode !== undefined,
-    passes: ({ rule, situation }) => rule.home_mode!.includes(situation.mode),
-    text: ({ rule, situation }) => `the house is in mode ${situation.mode}, wanted ${anyOf(rule.home_mode!)}`,
+    // Not to know who is home must not silence what is wanted while nobody is.
+    passes: ({ rule, situation }) =>
+      rule.home_mode!.includes(situation.mode) || (situation.mayBeAway && rule.home_mode!.includes('away')),
+    text: ({ rule, situation: { mode, mayBeAway } }) =>
+      `the house is in mode ${mode}${mayBeAway ? ', or away, for nobody can tell who is home' : ''}, wanted ${anyOf(rule.home_mode!)}`,
   },
   {
     gate: 'arrival',

@@ -11,8 +11,9 @@ export interface Present {
   /** It is a thing of the place at the moment, and it was seen as something else before. */
   furniture: boolean;
   moved: boolean;
-  /** Zones in which it stands, and each in which it ever stood with the last instant there. */
-  zones: readonly string[];
+  still: boolean;
+  /** Zones in which it stands and since when, and each in which it ever stood with the last instant there. */
+  zones: ReadonlyMap<string, number>;
   visited: Map<string, number>;
 }
 
@@ -88,7 +89,8 @@ export function note(memory: Memory, o: Observation): Present | undefined {
       at: o.at,
       furniture: false,
       moved: false,
-      zones: [],
+      still: false,
+      zones: new Map(),
       visited: new Map(),
     };
     for (const [event, { at }] of objects) if (o.at - at > goneMs) objects.delete(event);
@@ -100,8 +102,13 @@ export function note(memory: Memory, o: Observation): Present | undefined {
   one.at = o.at;
   one.furniture = o.furniture === true;
   one.moved ||= o.furniture !== true;
-  one.zones = Object.keys(o.zones);
-  for (const zone of one.zones) one.visited.set(zone, o.at);
+  one.still = o.stationarySince !== undefined;
+  // Found again after an outage it is said to have entered anew; where it was at its last sight, it has been since then.
+  const { zones } = one;
+  one.zones = new Map(
+    Object.entries(o.zones).map(([zone, since]) => [zone, Math.min(since, zones.get(zone) ?? since)]),
+  );
+  for (const zone of one.zones.keys()) one.visited.set(zone, o.at);
   return one;
 }
 
@@ -170,7 +177,8 @@ const savedMemory = z.object({
             at: instant,
             furniture: z.boolean(),
             moved: z.boolean(),
-            zones: z.array(z.string()),
+            still: z.boolean(),
+            zones: z.array(z.tuple([z.string(), instant])),
             visited: z.array(z.tuple([z.string(), instant])),
           }),
         ]),
@@ -217,7 +225,12 @@ export function restoreMemory(saved: unknown): Memory {
     present: new Map(
       data.present.map(([camera, objects]) => [
         camera,
-        new Map(objects.map(([event, o]) => [event, { ...o, visited: new Map(o.visited) }])),
+        new Map(
+          objects.map(([event, o]) => [
+            event,
+            { ...o, zones: new Map(o.zones), visited: new Map(o.visited) },
+          ]),
+        ),
       ]),
     ),
     told: new Map(data.told),
