@@ -35,6 +35,12 @@ test('a true box is found once; the second time is a mistake, unless it may be i
   expect(averagePrecision(crowd, twice, 0.5)?.ap).toBeCloseTo(1, 12);
 });
 
+test('what lies within a crowd is no mistake, however large the crowd is', () => {
+  const crowd = truth(1, 0, { width: 1_000, ignore: true });
+  const boxes = [found(1, 500, 0.9), found(1, 5_000, 0.8), found(2, 0, 0.7)];
+  expect(averagePrecision([crowd, truth(2, 0)], boxes, 0.5)?.ap).toBeCloseTo(0.5, 12);
+});
+
 test('means are over classes that are there, and over overlaps from one half to 0.95', () => {
   // 80 of 120 columns are shared: an overlap of two thirds, right at 0.50 to 0.65 and wrong from 0.70 on.
   const truths = [truth(1, 0), truth(1, 0, { label: 'dog' })];
@@ -52,8 +58,10 @@ test('means are over classes that are there, and over overlaps from one half to 
   expect(evaluate([], boxes).map50).toBe(undefined);
 });
 
-test('more than a hundred boxes a picture do not help', () => {
+test('more than a hundred boxes of a class in a picture do not help', () => {
   const noise = Array.from({ length: 100 }, (_, i) => found(1, 10_000 + 200 * i, 0.9));
   expect(evaluate([truth(1, 0)], [...noise, found(1, 0, 0.1)]).recalled).toBe(0);
   expect(evaluate([truth(1, 0)], [...noise.slice(1), found(1, 0, 0.1)]).recalled).toBe(1);
+  const cats = noise.map((box) => ({ ...box, label: 'cat' }));
+  expect(evaluate([truth(1, 0)], [...cats, found(1, 0, 0.1)]).recalled).toBe(1);
 });

@@ -29,6 +29,7 @@ interface Judged {
 /** Each label of the truth is judged by itself; what the truth does not speak of is neither right nor wrong. */
 function judgeClip(clip: TrueClip, events: readonly ClipEvent[]): SpanScore[] {
   const moved = events.filter((event) => event.moved);
+  if (clip.events.length === 0) return [judgeSpans([], moved, gapSeconds)];
   return [...Map.groupBy(clip.events, ({ label }) => label)].map(([label, truth]) =>
     judgeSpans(
       truth,
@@ -38,11 +39,19 @@ function judgeClip(clip: TrueClip, events: readonly ClipEvent[]): SpanScore[] {
   );
 }
 
-async function judge(detector: Detector, model: string, clips: readonly TrueClip[]): Promise<Judged> {
+async function judge(
+  detector: Detector,
+  model: string,
+  clips: readonly TrueClip[],
+  refused: Set<string>,
+): Promise<Judged> {
   const scores: SpanScore[] = [];
   let [seconds, took] = [0, 0];
   for (const clip of clips) {
-    const watched = await watchClip(clip.file, detector);
+    const watched = await watchClip(clip.file, detector).catch((error: unknown) => {
+      refused.add(`${path.basename(clip.file)}: cannot be watched (${reason(error).slice(0, 160)})`);
+      return { events: [], seconds: 0, tookSeconds: 0 };
+    });
     scores.push(...judgeClip(clip, watched.events));
     seconds += watched.seconds;
     took += watched.tookSeconds;
@@ -69,7 +78,7 @@ const scoresOf = ({ model, scores }: Judged): [string, number | undefined][] => 
   ];
 };
 
-function report(judged: readonly Judged[], refused: readonly string[]): string {
+function report(judged: readonly Judged[], refused: Iterable<string>): string {
   const figure = (value: number | undefined) => value?.toFixed(2) ?? '-';
   const rows = judged.map(({ model, scores, pace }) => [
     model,
@@ -115,9 +124,10 @@ const suite: Suite = {
   name: 'events',
   folder: '.',
   async run(dir): Promise<SuiteResult | undefined> {
-    const { clips, refused } = readTruths(dir);
+    const { clips, refused: unread } = readTruths(dir);
+    const refused = new Set(unread);
     const traffic = path.join(dir, unjudged);
-    if (clips.length === 0 && refused.length === 0 && !existsSync(traffic)) return undefined;
+    if (clips.length === 0 && refused.size === 0 && !existsSync(traffic)) return undefined;
     const folder = await mkdtemp(path.join(tmpdir(), 'lares-events-'));
     try {
       const extra = existsSync(traffic) ? [await countTraffic(traffic, folder)] : [];
@@ -128,15 +138,16 @@ const suite: Suite = {
       const models = path.join(dir, 'models');
       const given = existsSync(models) ? readdirSync(models).filter((f) => f.endsWith('.onnx')) : [];
       const judged: Judged[] = [];
-      for (const model of [defaultModel, ...given.toSorted().map((f) => path.join(models, f))])
-        try {
-          const detector = await open(model, folder);
-          judged.push(await judge(detector, path.basename(model).replace(/\.onnx$/, ''), clips));
-          await detector.close();
-        } catch (error) {
-          // A folder of models also holds those for faces and for telling people apart.
-          refused.push(`${path.basename(model)}: no detector (${reason(error).slice(0, 160)})`);
+      for (const model of [defaultModel, ...given.toSorted().map((f) => path.join(models, f))]) {
+        const detector = await open(model, folder).catch((error: unknown) => reason(error).slice(0, 160));
+        // A folder of models also holds those for faces and for telling people apart.
+        if (typeof detector === 'string') {
+          refused.add(`${path.basename(model)}: no detector (${detector})`);
+          continue;
         }
+        judged.push(await judge(detector, path.basename(model).replace(/\.onnx$/, ''), clips, refused));
+        await detector.close();
+      }
       const own = judged.find((j) => j.model === defaultModel)?.scores ?? [];
       return {
         items: sum(own, (s) => s.items),

@@ -208,7 +208,7 @@ const suite: Suite = {
   folder: 'cctv',
   async run(dir): Promise<SuiteResult | undefined> {
     const coco = readCoco(path.join(dir, 'voc'));
-    const persons = (id: number) =>
+    const persons = (id: string | number) =>
       (coco?.truths ?? []).filter((t) => t.picture === id && t.label === 'person');
     const files = [
       ...globSync('images/*.{jpg,jpeg,png}', { cwd: dir })

@@ -8,6 +8,7 @@ import { reason } from '#kernel/errors.ts';
 import { table } from '#platform/table.ts';
 import { evaluate, type Precision } from './lib/ap.ts';
 import { Looker, readCoco, type Pictures } from './lib/looking.ts';
+import { frames } from './lib/pictures.ts';
 import type { Suite, SuiteResult } from './suite.ts';
 
 interface Judged extends Precision {
@@ -16,10 +17,15 @@ interface Judged extends Precision {
   readonly ms: number;
 }
 
-async function judge(model: string, folder: string, { files, truths }: Pictures): Promise<Judged> {
+/** Opens what a model is, or says why it is none. */
+async function open(model: string, folder: string, labels: ReadonlySet<string>) {
   const prepared = await prepareModel({ model }, folder);
-  const { card } = prepared;
-  const looker = await Looker.load(prepared, new Set(truths.map((t) => t.label)));
+  return { card: prepared.card, looker: await Looker.load(prepared, labels) };
+}
+
+type Opened = Awaited<ReturnType<typeof open>>;
+
+async function judge({ card, looker }: Opened, { files, truths }: Pictures): Promise<Judged> {
   for (const { id, file } of files) await looker.look(file, () => id);
   await looker.close();
   return {
@@ -28,6 +34,29 @@ async function judge(model: string, folder: string, { files, truths }: Pictures)
     ms: looker.medianMs,
     ...evaluate(truths, looker.found),
   };
+}
+
+/** The pictures of a folder, or why its annotations cannot be read. */
+function readPictures(dir: string): Pictures | string | undefined {
+  try {
+    return readCoco(dir);
+  } catch (error) {
+    return `${path.join(dir, 'instances.json')} is not in the form of COCO: ${reason(error).slice(0, 300)}`;
+  }
+}
+
+/** A picture that cannot be decoded is told and not looked at; what it shows counts as not found. */
+async function withoutBroken(all: Pictures): Promise<{ pictures: Pictures; refused: string[] }> {
+  const refused: string[] = [];
+  const files: Pictures['files'][number][] = [];
+  for (const one of all.files)
+    try {
+      for await (const _ of frames(one.file)) break;
+      files.push(one);
+    } catch (error) {
+      refused.push(`${path.basename(one.file)}: cannot be read (${reason(error).slice(0, 160)})`);
+    }
+  return { pictures: { ...all, files }, refused };
 }
 
 function report(judged: readonly Judged[], refused: readonly string[]): string {
@@ -58,20 +87,21 @@ const suite: Suite = {
   name: 'voc',
   folder: 'cctv/voc',
   async run(dir): Promise<SuiteResult | undefined> {
-    const pictures = readCoco(dir);
-    if (pictures === undefined) return undefined;
+    const told = readPictures(dir);
+    if (told === undefined) return undefined;
+    if (typeof told === 'string') return { items: 0, right: 0, scores: {}, report: told };
+    const { pictures, refused } = await withoutBroken(told);
+    const labels = new Set(pictures.truths.map((t) => t.label));
     const given = path.join(dir, '../../models');
     const own = existsSync(given) ? readdirSync(given).filter((f) => f.endsWith('.onnx')) : [];
     const judged: Judged[] = [];
-    const refused: string[] = [];
     const folder = await mkdtemp(path.join(tmpdir(), 'lares-voc-'));
-    for (const model of [defaultModel, ...own.toSorted().map((f) => path.join(given, f))])
-      try {
-        judged.push(await judge(model, folder, pictures));
-      } catch (error) {
-        // A folder of models also holds those for faces and for telling people apart.
-        refused.push(`${path.basename(model)}: no detector (${reason(error).slice(0, 160)})`);
-      }
+    for (const model of [defaultModel, ...own.toSorted().map((f) => path.join(given, f))]) {
+      const opened = await open(model, folder, labels).catch((error: unknown) => reason(error).slice(0, 160));
+      // A folder of models also holds those for faces and for telling people apart.
+      if (typeof opened === 'string') refused.push(`${path.basename(model)}: no detector (${opened})`);
+      else judged.push(await judge(opened, pictures));
+    }
     await rm(folder, { recursive: true, force: true });
     return {
       items: pictures.truths.length,

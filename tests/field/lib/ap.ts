@@ -32,17 +32,23 @@ export interface Precision {
   readonly recalled: number;
 }
 
-/** COCO counts at most so many detections a picture, over all classes. */
+/** pycocotools counts at most so many detections of a class in a picture. */
 const mostPerPicture = 100;
 const overlaps = Array.from({ length: 10 }, (_, i) => 0.5 + 0.05 * i);
 
-export function overlap(a: PictureBox, b: PictureBox): number {
+function shared(a: PictureBox, b: PictureBox): number {
   const width = Math.min(a.left + a.width, b.left + b.width) - Math.max(a.left, b.left);
   const height = Math.min(a.top + a.height, b.top + b.height) - Math.max(a.top, b.top);
-  if (width <= 0 || height <= 0) return 0;
-  const shared = width * height;
-  return shared / (a.width * a.height + b.width * b.height - shared);
+  return Math.max(0, width) * Math.max(0, height);
 }
+
+export function overlap(a: PictureBox, b: PictureBox): number {
+  const both = shared(a, b);
+  return both === 0 ? 0 : both / (a.width * a.height + b.width * b.height - both);
+}
+
+/** How much of a box lies in a crowd, which is drawn around many at once. */
+const within = (crowd: PictureBox, box: PictureBox) => shared(crowd, box) / (box.width * box.height);
 
 /** Average precision of boxes of one class, and how many truths were found. Undefined where there is no truth. */
 export function averagePrecision(
@@ -61,6 +67,7 @@ export function averagePrecision(
       here.filter((t) => t.ignore !== true && !taken.has(t)),
       box,
       atLeast,
+      overlap,
     );
     if (best !== undefined) {
       taken.add(best);
@@ -70,6 +77,7 @@ export function averagePrecision(
         here.filter((t) => t.ignore === true),
         box,
         atLeast,
+        within,
       ) === undefined
     )
       hits.push(false);
@@ -77,13 +85,18 @@ export function averagePrecision(
   return { ap: area(hits, count), recalled: taken.size };
 }
 
-function bestOf(truths: readonly TrueBox[], box: PictureBox, atLeast: number): TrueBox | undefined {
+function bestOf(
+  truths: readonly TrueBox[],
+  box: PictureBox,
+  atLeast: number,
+  likeness: (truth: PictureBox, box: PictureBox) => number,
+): TrueBox | undefined {
   let best: TrueBox | undefined;
   let most = Math.min(atLeast, 1 - 1e-10);
   for (const truth of truths) {
-    const shared = overlap(truth, box);
-    if (shared < most) continue;
-    most = shared;
+    const alike = likeness(truth, box);
+    if (alike < most) continue;
+    most = alike;
     best = truth;
   }
   return best;
@@ -109,15 +122,15 @@ const mean = (values: readonly number[]) =>
 
 /** Scores of all classes that the truth has. */
 export function evaluate(truths: readonly TrueBox[], found: readonly FoundBox[]): Precision {
-  const counted = [...Map.groupBy(found, (f) => f.picture).values()].flatMap((list) =>
-    list.toSorted((a, b) => b.score - a.score).slice(0, mostPerPicture),
-  );
-  const foundBy = Map.groupBy(counted, (f) => f.label);
+  const foundBy = Map.groupBy(found, (f) => f.label);
   const ap50 = new Map<string, number>();
   const means: number[] = [];
   let recalled = 0;
   for (const [label, boxes] of Map.groupBy(truths, (t) => t.label)) {
-    const results = overlaps.map((at) => averagePrecision(boxes, foundBy.get(label) ?? [], at));
+    const counted = [...Map.groupBy(foundBy.get(label) ?? [], (f) => f.picture).values()].flatMap((list) =>
+      list.toSorted((a, b) => b.score - a.score).slice(0, mostPerPicture),
+    );
+    const results = overlaps.map((at) => averagePrecision(boxes, counted, at));
     if (results[0] === undefined) continue;
     ap50.set(label, results[0].ap);
     recalled += results[0].recalled;

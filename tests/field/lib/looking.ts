@@ -21,35 +21,50 @@ const words: Readonly<Record<string, string>> = {
   tvmonitor: 'tv',
 };
 
+/** `Dining_Table` and `dining table` are one word. */
+const plain = (name: string) => name.trim().toLowerCase().replaceAll('_', ' ');
+
+const id = z.union([z.number(), z.string()]);
 const annotations = z.object({
-  images: z.array(z.object({ id: z.number(), file_name: z.string() })),
+  images: z.array(z.object({ id, file_name: z.string() })),
   annotations: z.array(
     z.object({
-      image_id: z.number(),
-      category_id: z.number(),
+      image_id: id,
+      category_id: id,
       bbox: z.tuple([z.number(), z.number(), z.number(), z.number()]),
-      iscrowd: z.number().optional(),
+      iscrowd: z.union([z.number(), z.boolean()]).optional(),
     }),
   ),
-  categories: z.array(z.object({ id: z.number(), name: z.string() })),
+  categories: z.array(z.object({ id, name: z.string() })),
 });
 
 export interface Pictures {
-  readonly files: readonly { readonly id: number; readonly file: string }[];
+  readonly files: readonly { readonly id: string | number; readonly file: string }[];
   readonly truths: readonly TrueBox[];
 }
 
-/** A folder with `instances.json` in the form of COCO and `images/`. Undefined where there is none. */
+/** Where the pictures lie beside their annotations. */
+const folders = ['images', '.', 'JPEGImages'];
+
+/**
+ * A folder with `instances.json` in the form of COCO and its pictures in `images/` or beside it. Undefined where there is
+ * none. Throws SyntaxError or ZodError for a file that is something else.
+ */
 export function readCoco(dir: string): Pictures | undefined {
   const file = path.join(dir, 'instances.json');
   if (!existsSync(file)) return undefined;
   const data = annotations.parse(JSON.parse(readFileSync(file, 'utf8')));
-  const files = data.images
-    .map(({ id, file_name }) => ({ id, file: path.join(dir, 'images', file_name) }))
-    .filter((p) => existsSync(p.file));
+  const files = data.images.flatMap((image) => {
+    const found = folders
+      .flatMap((folder) =>
+        [image.file_name, path.basename(image.file_name)].map((n) => path.join(dir, folder, n)),
+      )
+      .find((place) => existsSync(place));
+    return found === undefined ? [] : [{ id: image.id, file: found }];
+  });
   if (files.length === 0) return undefined;
   const there = new Set(files.map((p) => p.id));
-  const labels = new Map(data.categories.map((c) => [c.id, words[c.name] ?? c.name]));
+  const labels = new Map(data.categories.map((c) => [c.id, words[plain(c.name)] ?? plain(c.name)]));
   const truths = data.annotations
     .filter((a) => there.has(a.image_id))
     .map(({ image_id, category_id, bbox: [left, top, width, height], iscrowd }): TrueBox => ({
@@ -59,7 +74,7 @@ export function readCoco(dir: string): Pictures | undefined {
       top,
       width,
       height,
-      ignore: iscrowd === 1,
+      ignore: iscrowd === 1 || iscrowd === true,
     }));
   return { files, truths };
 }

@@ -8,7 +8,7 @@ export interface Span {
 export interface SpanScore {
   readonly items: number;
   readonly right: number;
-  /** Groups that lie wholly in the gaps of the truth. */
+  /** Groups of what lies wholly in the gaps of the truth. */
   readonly extra: number;
   /** Found minus true, in seconds, of those that are right. */
   readonly startErrors: readonly number[];
@@ -29,25 +29,26 @@ export function joined(spans: readonly Span[], gap: number): Span[] {
 const overlap = (a: Span, b: Span) => Math.min(a.end, b.end) - Math.max(a.start, b.start);
 
 /**
- * A true span is right when exactly one group of what was found overlaps it, and that group overlaps no other true span
- * more: one event that never ends does not find them all. What is found within `gap` seconds is one group.
+ * A true span is right when what was found over it is one group: found spans within `gap` seconds of one another. Each
+ * found span counts for the true span that it overlaps most, so one that never ends does not find them all, and two
+ * people who come shortly after one another are two.
  */
 export function judgeSpans(truth: readonly Span[], found: readonly Span[], gap: number): SpanScore {
   const real = joined(truth, 0);
-  const groups = joined(found, gap);
+  const meant = Map.groupBy(found, (span) => {
+    const [best] = real
+      .filter((one) => overlap(one, span) > 0)
+      .toSorted((a, b) => overlap(b, span) - overlap(a, span));
+    return best;
+  });
   const startErrors: number[] = [];
   const endErrors: number[] = [];
   for (const span of real) {
-    const over = groups.filter((group) => overlap(span, group) > 0);
-    const [group] = over;
-    if (group === undefined || over.length > 1) continue;
-    const mine = overlap(span, group);
-    // Of two that it overlaps equally the first is meant.
-    const meant = real.find((other) => overlap(other, group) >= mine && other !== span);
-    if (meant !== undefined && (overlap(meant, group) > mine || meant.start < span.start)) continue;
+    const [group, ...more] = joined(meant.get(span) ?? [], gap);
+    if (group === undefined || more.length > 0) continue;
     startErrors.push(group.start - span.start);
     endErrors.push(group.end - span.end);
   }
-  const extra = groups.filter((group) => !real.some((span) => overlap(span, group) > 0)).length;
+  const extra = joined(found, gap).filter((group) => !real.some((span) => overlap(span, group) > 0)).length;
   return { items: real.length, right: startErrors.length, extra, startErrors, endErrors };
 }
