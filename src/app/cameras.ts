@@ -105,7 +105,7 @@ export class Cameras {
 
   /** The readings of one tick. */
   read(): Reading[] {
-    this.#running?.cctv.tellBook();
+    this.#running?.cctv.tick();
     return cctvReadings(this.view(), this.#config.cctv.prefix);
   }
 

@@ -192,8 +192,9 @@ export class Cctv {
     };
   }
 
-  /** Says whether what happens is written down; to be called each tick. */
-  tellBook(): void {
+  /** What time alone brings: events end, and whether all is written down is told. To be called each tick. */
+  tick(): void {
+    this.service.tidy();
     const { problem } = this.book;
     this.#parts.health.set(
       'cctv.book',

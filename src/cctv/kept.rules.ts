@@ -37,7 +37,7 @@ export function learn(kept: Kept, seen: Observation): void {
   const { facts } = kept;
   for (const [name, { distance }] of Object.entries(seen.references))
     facts.nearest[name] = Math.min(
-      facts.nearest[name] ?? Number.POSITIVE_INFINITY,
+      Object.hasOwn(facts.nearest, name) ? facts.nearest[name]! : Number.POSITIVE_INFINITY,
       Math.round(distance * 100) / 100,
     );
   for (const zone of Object.keys(seen.zones)) if (!facts.zones.includes(zone)) facts.zones.push(zone);

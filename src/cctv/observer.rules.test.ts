@@ -52,6 +52,7 @@ describe('the observer of a camera', () => {
     expect(one.step(0, [track(1, 0, standing(0.5, 0.3), { state: 'tentative' })], [])).toEqual({
       observations: [],
       opened: [],
+      resumed: [],
       passages: [],
     });
     const first = one.step(200, [track(1, 200, standing(0.5, 0.4))], []);
@@ -104,17 +105,34 @@ describe('the observer of a camera', () => {
   it('goes on with the event of before a restart when the object is still there', () => {
     const before = { id: 'old', label: 'person', box: standing(0.5, 0.7), at: -9_000, seenAt: -3_000 };
     const one = observer({}, [before]);
-    const { opened, observations } = one.step(0, [track(1, 0, standing(0.51, 0.7))], []);
-    expect([opened, observations.map((o) => [o.event, o.bornAt])]).toEqual([[], [['old', -9_000]]]);
+    const { opened, resumed, observations } = one.step(0, [track(1, 0, standing(0.51, 0.7))], []);
+    expect([opened, resumed, observations.map((o) => [o.event, o.bornAt])]).toEqual([
+      [],
+      ['old'],
+      [['old', -9_000]],
+    ]);
     expect(one.expired(60 * second)).toEqual([]);
   });
 
-  it('tells which events of before a restart are over', () => {
+  it('tells which events of before a restart are over, also after the clock was set back', () => {
     const before = { id: 'old', label: 'person', box: standing(0.5, 0.7), at: -9_000, seenAt: -3_000 };
     const one = observer({}, [before]);
     expect(one.expired(20 * second)).toEqual([]);
     expect(one.expired(40 * second)).toEqual([before]);
     expect(one.expired(50 * second)).toEqual([]);
+    expect(observer({}, [before]).expired(-3_600 * second)).toEqual([before]);
+  });
+
+  it('takes nobody for an object of before whose time lies an hour ahead', () => {
+    const before = { id: 'old', label: 'person', box: standing(0.5, 0.7), at: 3_500_000, seenAt: 3_600_000 };
+    const one = observer({}, [before]);
+    expect(one.step(0, [track(1, 0, standing(0.5, 0.7))], []).opened).toEqual(['event-1']);
+  });
+
+  it('knows a zone by any name that settings allow', () => {
+    const one = observer({ zones: [{ ...drive, name: 'constructor' }] });
+    const { observations } = one.step(7, [track(1, 7, standing(0.5, 0.8))], []);
+    expect(observations[0]?.zones).toEqual({ constructor: 7 });
   });
 
   it('takes who appears in a door for leaving the home and who vanishes in it for coming in', () => {
@@ -177,4 +195,48 @@ describe('the observer of a camera', () => {
       'new',
     ]);
   });
+
+  const minute = 60 * second;
+  const there = standing(0.5, 0.8);
+  /** Ids of events that begin with an object that stands at a place. */
+  const opens = (one: Observer, id: number, at: number, more: Partial<Track>, box = there) =>
+    one.step(at, [track(id, at, box, more)], []).opened;
+  /** An object that came and has stood for eleven minutes when it is told. */
+  const settle = (one: Observer, more: Partial<Track>) => {
+    one.step(0, [track(1, 0, there, more.label === undefined ? {} : { label: more.label })], []);
+    one.step(11 * minute, [track(1, 11 * minute, there, { ...more, stationarySince: 0 })], []);
+  };
+
+  it('is not blind to who comes to the place of somebody who sat there', () => {
+    const one = observer();
+    settle(one, {});
+    expect(opens(one, 2, 16 * minute, {})).toEqual(['event-2']);
+  });
+
+  it('makes one event of somebody who sits for hours, however often the detector loses them', () => {
+    const one = observer();
+    settle(one, {});
+    const later = Array.from({ length: 120 }, (_, i) => (12 + i * 1.5) * minute);
+    // Found again it has not moved, and is soon called furniture.
+    expect(later.flatMap((at, i) => opens(one, 2 + i, at, { furniture: i % 2 === 1 }))).toEqual([]);
+    expect(opens(one, 999, later.at(-1)! + 5 * minute, {})).toEqual(['event-2']);
+  });
+
+  it.each([
+    ['a parked car', { label: 'car' }],
+    ['a car that is called a truck now and then', { label: 'truck' }],
+    ['a statue', { furniture: true }],
+  ])(
+    'remembers the place of %s for a day without sight of it, and longer while it is seen',
+    (_, more: Partial<Track>) => {
+      const one = observer();
+      settle(one, more.label === 'truck' ? { label: 'car' } : more);
+      const day = 24 * 60 * minute;
+      const visible = { ...more, stationarySince: 0 };
+      one.step(3 * day, [track(1, 3 * day, there, visible)], []);
+      const born = { label: more.label ?? 'person' };
+      expect(opens(one, 2, 3.9 * day, born)).toEqual([]);
+      expect(opens(one, 3, 5 * day, born)).toEqual(['event-2']);
+    },
+  );
 });

@@ -1,5 +1,6 @@
 import { foot, inside, iou } from './box.rules.ts';
 import type { Box, Ground, Identity, Observation, Point, Polygon, ToReference, Track } from './model.ts';
+import { akin, isAlive } from './track/target.rules.ts';
 
 /** A zone of one camera as the settings name it. */
 export interface Zone {
@@ -37,6 +38,8 @@ export interface SettledPlace {
   readonly box: Box;
   /** Epoch milliseconds at which it was last seen there. */
   readonly seenAt: number;
+  /** Something alive came here and rests: it is expected back for a moment only. */
+  readonly rests?: true;
 }
 
 /** Somebody went through a door of the home, as far as a camera can tell. */
@@ -55,6 +58,8 @@ export interface Step {
   readonly observations: readonly Observation[];
   /** Ids of events among the observations that begin with this frame. */
   readonly opened: readonly string[];
+  /** Ids of those that go on after a restart or an outage. */
+  readonly resumed: readonly string[];
   readonly passages: readonly Passage[];
 }
 
@@ -82,8 +87,17 @@ const doorMs = 1_500;
 const mostFollowed = 200;
 // A car that is parked for a holiday is still no news; a place that was empty for a day is forgotten.
 const placeMs = 24 * 3_600_000;
+// The tracker forgets who sits after a minute out of sight; who is there again this soon has not been away.
+const restMs = 2 * 60_000;
+// A place is noted anew this often while something stands there.
+const noteMs = 10_000;
 const mostPlaces = 64;
 const samePlaceIou = 0.5;
+
+/** Also when the clock was set back. */
+const apart = (a: number, b: number) => Math.abs(a - b);
+const isExpected = ({ seenAt, rests }: SettledPlace, at: number) =>
+  apart(at, seenAt) < (rests === true ? restMs : placeMs);
 
 /**
  * Turns the tracks of one camera into observations: which event each belongs to, where it stands in metres, in which
@@ -132,7 +146,7 @@ export class Observer {
 
   /** Events of before a restart or an outage whose object did not come back; they ended when it was last seen. */
   expired(now: number): readonly OpenEvent[] {
-    const gone = this.#open.filter((e) => now - e.seenAt > resumeMs);
+    const gone = this.#open.filter((e) => apart(now, e.seenAt) > resumeMs);
     if (gone.length > 0) this.#open = this.#open.filter((e) => !gone.includes(e));
     return gone;
   }
@@ -141,16 +155,17 @@ export class Observer {
   step(at: number, tracks: readonly Track[], ended: readonly number[]): Step {
     const observations: Observation[] = [];
     const opened: string[] = [];
+    const resumed: string[] = [];
     const passages: Passage[] = [];
     for (const track of tracks) {
       if (track.state === 'tentative' || track.seenAt !== at) continue;
       let one = this.#followed.get(track.id);
       if (one === undefined) {
-        if (track.furniture === true || this.#isPlace(track, at) || this.#followed.size >= mostFollowed)
+        if (this.#isPlace(track, at) || track.furniture === true || this.#followed.size >= mostFollowed)
           continue;
         const begun = this.#begin(track, at);
         one = begun.followed;
-        if (begun.fresh) opened.push(one.event);
+        (begun.fresh ? opened : resumed).push(one.event);
         this.#followed.set(track.id, one);
       }
       const now = this.#look(one, track, at);
@@ -181,7 +196,7 @@ export class Observer {
       if (door?.door !== undefined && bornIn?.name !== door.name)
         passages.push(passage(last, door, door.door === 'outside' ? 'entry' : 'exit', last.at));
     }
-    return { observations, opened, passages };
+    return { observations, opened, resumed, passages };
   }
 
   /**
@@ -199,7 +214,10 @@ export class Observer {
     this.#identities.clear();
   }
 
-  /** What is followed is given up for good, at its last sight: the camera is switched off. */
+  /**
+   * What is followed is given up for good, at its last sight: the camera is switched off. What was lost before comes out
+   * of `expired`.
+   */
   close(): readonly Observation[] {
     const last = [...this.#followed.values()].flatMap(({ last: seen }) =>
       seen === undefined ? [] : [{ ...seen, ended: true }],
@@ -211,18 +229,21 @@ export class Observer {
 
   /** True for what stands where something of its kind has settled, or has settled itself. */
   #isPlace(track: Track, at: number): boolean {
-    if (this.#settled(track, at)) return true;
-    const place = this.#places.find((p) => p.label === track.label && iou(p.box, track.box) >= samePlaceIou);
-    if (place === undefined) return false;
-    this.#places = this.#places.map((p) => (p === place ? { ...p, seenAt: at } : p));
+    const place = this.#places.find((p) => isExpected(p, at) && isOf(p, track));
+    if (place === undefined) {
+      if (!this.#settled(track, at)) return false;
+      this.#settle(track, at);
+    } else if (apart(at, place.seenAt) >= noteMs)
+      this.#places = this.#places.map((p) => (p === place ? { ...p, seenAt: at } : p));
     return true;
   }
 
-  #settle({ label, box }: Track, at: number): void {
-    const others = this.#places.filter(
-      (p) => at - p.seenAt < placeMs && !(p.label === label && iou(p.box, box) >= samePlaceIou),
-    );
-    this.#places = [...others, { label, box, seenAt: at }].slice(-mostPlaces);
+  #settle(track: Track, at: number): void {
+    const { label, box } = track;
+    const others = this.#places.filter((p) => isExpected(p, at) && !isOf(p, track));
+    // What never moved is a statue, or a person whom nobody can tell from one.
+    const rests = isAlive(label) && track.furniture !== true;
+    this.#places = [...others, { label, box, seenAt: at, ...(rests && { rests }) }].slice(-mostPlaces);
   }
 
   #settled(track: Track, at: number): boolean {
@@ -236,7 +257,8 @@ export class Observer {
 
   #begin(track: Track, at: number): { followed: Followed; fresh: boolean } {
     const before = this.#open.find(
-      (e) => e.label === track.label && at - e.seenAt <= resumeMs && iou(e.box, track.box) >= resumeIou,
+      (e) =>
+        akin(e.label, track.label) && apart(at, e.seenAt) <= resumeMs && iou(e.box, track.box) >= resumeIou,
     );
     if (before !== undefined) this.#open = this.#open.filter((e) => e !== before);
     const bornAt = before?.at ?? track.bornAt;
@@ -291,12 +313,16 @@ export function zonesNow(
 ): Readonly<Record<string, number>> {
   const now: Record<string, number> = {};
   for (const { name, polygon } of zones) {
-    const since = before[name];
+    // A zone may be called `constructor`.
+    const since = Object.hasOwn(before, name) ? before[name] : undefined;
     if (inside(point, polygon)) now[name] = since ?? at;
     else if (since !== undefined && near(point, polygon)) now[name] = since;
   }
   return now;
 }
+
+const isOf = (place: SettledPlace, { label, box }: Track) =>
+  akin(place.label, label) && iou(place.box, box) >= samePlaceIou;
 
 const near = ({ x, y }: Point, polygon: Polygon) =>
   [

@@ -15,6 +15,7 @@ import { CctvService } from './service.ts';
 const start = Date.parse('2026-01-31T08:00:00Z');
 const closers: (() => unknown)[] = [];
 afterEach(() => {
+  lives = 0;
   for (const close of closers.splice(0).toReversed()) close();
 });
 
@@ -31,6 +32,8 @@ const door = {
 const front = cameraConfig.parse({ id: 'front', url: 'rtsp://viewer:hunter2@192.0.2.20/s', zones: [door] });
 const box = (x: number, y: number): Box => ({ left: x - 0.05, top: y - 0.2, width: 0.1, height: 0.2 });
 
+/** Events of a second life have other ids. */
+let lives = 0;
 async function house(folder = mkdtempSync(path.join(tmpdir(), 'lares-cctv-'))) {
   const clock = new ManualClock(start);
   const lines: string[] = [];
@@ -41,7 +44,8 @@ async function house(folder = mkdtempSync(path.join(tmpdir(), 'lares-cctv-'))) {
   bus.on('movement', (m) => movements.push(m));
   const journal: NewEvent[] = [];
   const marks: [string, boolean][] = [];
-  let next = 0;
+  let next = lives;
+  lives += 100;
   const service = new CctvService({
     clock,
     log,
@@ -115,9 +119,11 @@ test('after a crash the same object goes on in the same event, and who is gone e
   first.frame(0, [{}, { id: 2, box: box(0.2, 0.9) }]);
   first.frame(1_500, [{}, { id: 2, box: box(0.2, 0.9) }]);
   first.book.flush();
-  const { book, clock, frame, live, service } = await house(first.folder);
+  const { book, clock, frame, live, marks, service } = await house(first.folder);
   live();
   frame(4_000, [{ id: 7 }]);
+  // Who records was started anew, too.
+  expect(marks).toEqual([['event-1', true]]);
   await clock.advance(60_000);
   service.tidy();
   expect(book.events({ order: 'asc' }).rows.map((e) => [e.id, e.closed, e.seenAt - start])).toEqual([
@@ -159,6 +165,69 @@ test('who comes out of the door is told to presence, with the event that proves 
     { direction: 'exit', at: start, source: 'camera.front', confidence: 0.8, ref: 'event-1' },
   ]);
   expect(journal.map((e) => [e.kind, e.data['zone']])).toEqual([['camera.passage', 'door']]);
+});
+
+const off = { ...front, enabled: false };
+test.each([
+  ['is switched off', [off]],
+  ['leaves the settings', []],
+])('a camera that was lost and then %s ends its events when they were last seen', async (_, settings) => {
+  const { book, clock, frame, live, service, seen } = await house();
+  live();
+  frame(0, [{}]);
+  service.take({ kind: 'state', camera: 'front', at: clock.now(), state: 'down', cause: 'RTSP_STALLED' });
+  service.configure(settings);
+  expect(book.events().rows.map((e) => [e.id, e.closed, e.seenAt])).toEqual([['event-1', true, start]]);
+  expect(seen.at(-1)).toMatchObject({ event: 'event-1', ended: true });
+});
+
+test('so do events of before a crash whose camera is switched off', async () => {
+  const first = await house();
+  first.live();
+  first.frame(0, [{}]);
+  const { book, service } = await house(first.folder);
+  service.configure([off]);
+  expect(book.events().rows.map((e) => [e.id, e.closed])).toEqual([['event-1', true]]);
+});
+
+test('a camera that is switched off and on again begins as one of which nothing is known', async () => {
+  const { clock, live, service } = await house();
+  live();
+  service.take({ kind: 'state', camera: 'front', at: start, state: 'down', cause: 'RTSP_STALLED' });
+  await clock.advance(5_000);
+  service.configure([off]);
+  expect(service.cameras()[0]).toMatchObject({ state: 'off', since: start + 5_000 });
+  service.configure([front]);
+  expect(service.cameras()[0]).toMatchObject({ state: 'connecting' });
+  expect(service.cameras()[0]?.cause).toBeUndefined();
+});
+
+test('a clock that is set back an hour stops neither last sights nor paths', async () => {
+  const { book, frame, live } = await house();
+  live();
+  frame(0, [{}]);
+  frame(1_000 - 3_600_000, [{ box: box(0.3, 0.8) }]);
+  frame(2_000 - 3_600_000, [{ box: box(0.4, 0.8) }]);
+  const hour = [...book.paths(start - 3_600_000, start - 3_000_000)];
+  expect(hour.map((p) => p.at - start + 3_600_000)).toEqual([1_000, 2_000]);
+});
+
+test('a camera may have any name that settings allow', async () => {
+  const { service } = await house();
+  service.configure([cameraConfig.parse({ id: 'constructor', url: 'rtsp://192.0.2.20/s' })]);
+  const at = start;
+  const track = {
+    id: 1,
+    label: 'person',
+    score: 0.8,
+    box: box(0.5, 0.8),
+    velocity: { x: 0, y: 0 },
+    bornAt: at,
+  };
+  const seen: Track = { ...track, seenAt: at, hits: 3, state: 'confirmed' };
+  const size = { width: 640, height: 360, inferMs: 7 };
+  service.take({ kind: 'tracks', camera: 'constructor', at, tracks: [seen], ended: [], ...size });
+  expect(service.places()).toEqual({ constructor: [] });
 });
 
 test('a camera that leaves the settings ends its events, and its late signals are passed over', async () => {

@@ -2,28 +2,12 @@ import { reason } from '#kernel/errors.ts';
 import type { EventRow } from './book/model.ts';
 import type { CameraConfig } from './config.ts';
 import type { Signal } from './ingest/messages.ts';
-import { learn, newKept, pathPoint, toSeen, touchOf, type Kept } from './kept.rules.ts';
-import type { CameraState, CameraStats, Cause, Identity, Observation, Role, StreamInfo } from './model.ts';
+import { learn, newKept, pathPoint, touchOf, type Kept } from './kept.rules.ts';
+import type { Identity, Observation } from './model.ts';
 import { Observer, type Passage, type Scene, type SettledPlace } from './observer.rules.ts';
-import { plainUrl } from './plan.rules.ts';
 import type { CctvIo } from './service.io.ts';
 import type { CameraView } from './view.model.ts';
-
-interface Camera {
-  settings: CameraConfig;
-  readonly observer: Observer;
-  state: CameraState;
-  since: number;
-  cause: Cause | undefined;
-  detail: string | undefined;
-  readonly streams: Partial<Record<Role, StreamInfo>>;
-  stats: CameraStats | undefined;
-  picture: CameraView['picture'];
-  readonly current: Map<string, Kept>;
-  /** Passages of objects that are still seen, by event: who it was may be known only later. */
-  readonly passed: Map<string, Passage & { readonly person: string | undefined }>;
-  recordingUntil: number;
-}
+import { unheard, viewOf, type Watched } from './watched.rules.ts';
 
 const personOf = (identity: Identity | undefined): string | undefined =>
   identity?.kind === 'face' ? identity.name : undefined;
@@ -39,7 +23,7 @@ const recordingMs = 15_000;
  */
 export class CctvService {
   readonly #io: CctvIo;
-  readonly #cameras = new Map<string, Camera>();
+  readonly #cameras = new Map<string, Watched>();
   readonly #onObserved = new Set<(observation: Observation) => void>();
   readonly #onChange = new Set<() => void>();
   readonly #onSnapshot = new Set<(event: string, file: string) => void>();
@@ -50,11 +34,11 @@ export class CctvService {
 
   /** Takes the settings; cameras that are gone end their events. Call once before the first signal. */
   configure(cameras: readonly CameraConfig[]): void {
-    const { clock, book, newId } = this.#io;
+    const { clock, newId, places = {} } = this.#io;
     const wanted = new Set(cameras.map((c) => c.id));
     for (const [id, camera] of this.#cameras)
       if (!wanted.has(id)) {
-        this.#take(camera, camera.observer.close());
+        this.#endAll(camera);
         this.#cameras.delete(id);
       }
     let open: readonly EventRow[] | undefined;
@@ -63,24 +47,25 @@ export class CctvService {
       if (known !== undefined) {
         known.settings = settings;
         known.observer.configure(this.#scene(settings));
-        if (!settings.enabled) this.#take(known, known.observer.close());
+        if (!settings.enabled) this.#endAll(known);
+        if (settings.enabled !== (known.state !== 'off'))
+          Object.assign(known, unheard(settings, clock.now()));
         continue;
       }
-      open ??= book.openEvents();
+      open ??= this.#openEvents();
       const mine = open.filter((e) => e.camera === settings.id);
       this.#cameras.set(settings.id, {
         settings,
-        observer: new Observer(this.#scene(settings), mine, newId, this.#io.places?.[settings.id]),
-        state: settings.enabled ? 'connecting' : 'off',
-        since: clock.now(),
-        cause: undefined,
-        detail: undefined,
+        observer: new Observer(
+          this.#scene(settings),
+          mine,
+          newId,
+          Object.hasOwn(places, settings.id) ? places[settings.id] : [],
+        ),
+        ...unheard(settings, clock.now()),
         streams: {},
-        stats: undefined,
-        picture: undefined,
         current: new Map(),
         passed: new Map(),
-        recordingUntil: 0,
       });
     }
     this.#changed();
@@ -88,7 +73,7 @@ export class CctvService {
 
   /** Events whose camera the settings no longer name ended when their object was last seen. */
   closeOrphans(): void {
-    for (const { id, camera, seenAt } of this.#io.book.openEvents())
+    for (const { id, camera, seenAt } of this.#openEvents())
       if (!this.#cameras.has(camera)) this.#written(this.#io.book.closeEvent(id, { seenAt }));
   }
 
@@ -117,14 +102,9 @@ export class CctvService {
     return this.#cameras.get(camera)?.settings;
   }
 
-  /** Ends the events whose object did not come back after a restart or an outage. Call it now and then. */
+  /** Ends the events whose object did not come back after a restart or an outage. Call it every few seconds. */
   tidy(): void {
-    for (const camera of this.#cameras.values())
-      for (const { id, seenAt } of camera.observer.expired(this.#io.clock.now())) {
-        const kept = camera.current.get(id);
-        if (kept === undefined) this.#written(this.#io.book.closeEvent(id, { seenAt }));
-        else this.#take(camera, [{ ...kept.seen, ended: true }]);
-      }
+    for (const camera of this.#cameras.values()) this.#expire(camera, this.#io.clock.now());
   }
 
   /** What stands as part of the place, by camera; to be given back after a restart. */
@@ -154,11 +134,13 @@ export class CctvService {
         return this.#tracks(camera, signal);
       case 'stats':
         camera.stats = signal.stats;
-        return this.tidy();
+        return;
       case 'scene':
         return this.#scenery(camera, signal);
       case 'segment':
-        camera.recordingUntil = signal.closed ? 0 : this.#io.clock.now() + recordingMs;
+        camera.recordingUntil = signal.closed
+          ? Number.NEGATIVE_INFINITY
+          : this.#io.clock.monotonic() + recordingMs;
         return this.#written(this.#io.book.segment(signal));
       case 'picture':
         return void this.#picture(camera, signal);
@@ -190,7 +172,7 @@ export class CctvService {
     this.#io.log[level](text, code === undefined ? {} : { code });
   }
 
-  #state(camera: Camera, signal: Extract<Signal, { kind: 'state' }>): void {
+  #state(camera: Watched, signal: Extract<Signal, { kind: 'state' }>): void {
     const { clock, log } = this.#io;
     const { id } = camera.settings;
     const before = camera.state;
@@ -217,7 +199,7 @@ export class CctvService {
     if (news) this.#changed();
   }
 
-  #scenery(camera: Camera, { problem, detail, at }: Extract<Signal, { kind: 'scene' }>): void {
+  #scenery(camera: Watched, { problem, detail, at }: Extract<Signal, { kind: 'scene' }>): void {
     camera.picture =
       problem === 'fine' || problem === 'infrared' ? undefined : { problem, detail, since: at };
     if (camera.picture !== undefined) {
@@ -229,15 +211,17 @@ export class CctvService {
     this.#changed();
   }
 
-  #tracks(camera: Camera, { at, tracks, ended }: Extract<Signal, { kind: 'tracks' }>): void {
-    const { observations, opened, passages } = camera.observer.step(at, tracks, ended);
+  #tracks(camera: Watched, { at, tracks, ended }: Extract<Signal, { kind: 'tracks' }>): void {
+    const { observations, opened, resumed, passages } = camera.observer.step(at, tracks, ended);
     for (const seen of observations) if (opened.includes(seen.event)) this.#begin(camera, seen);
+    // Who records may have been started again in between.
+    for (const event of resumed) this.#io.mark(camera.settings.id, event, true, at);
     this.#take(camera, observations);
     for (const passed of passages) this.#pass(camera, passed);
     if (opened.length > 0 || ended.length > 0) this.#changed();
   }
 
-  #begin(camera: Camera, seen: Observation): void {
+  #begin(camera: Watched, seen: Observation): void {
     const { book, mark } = this.#io;
     const written = book.openEvent({
       id: seen.event,
@@ -254,18 +238,44 @@ export class CctvService {
     mark(camera.settings.id, seen.event, true, seen.bornAt);
   }
 
-  #take(camera: Camera, observations: readonly Observation[]): void {
+  #take(camera: Watched, observations: readonly Observation[]): void {
     for (const seen of observations) {
       const kept = camera.current.get(seen.event) ?? newKept(seen);
       camera.current.set(seen.event, kept);
       learn(kept, seen);
-      if (seen.at - kept.pathAt >= pathMs || seen.ended === true) {
+      // Also when the clock was set back.
+      if (Math.abs(seen.at - kept.pathAt) >= pathMs || seen.ended === true) {
         kept.pathAt = seen.at;
         this.#io.book.addPath(pathPoint(seen));
       }
-      if (seen.at - kept.touchedAt >= touchMs) this.#touch(seen.event, kept);
+      if (Math.abs(seen.at - kept.touchedAt) >= touchMs) this.#touch(seen.event, kept);
       if (seen.ended === true) this.#close(camera, seen, kept);
       for (const listener of this.#onObserved) listener(seen);
+    }
+  }
+
+  /** Ends what did not come back in time. */
+  #expire(camera: Watched, now: number): void {
+    for (const { id, seenAt } of camera.observer.expired(now)) {
+      const kept = camera.current.get(id);
+      if (kept === undefined) this.#written(this.#io.book.closeEvent(id, { seenAt }));
+      else this.#take(camera, [{ ...kept.seen, ended: true }]);
+    }
+  }
+
+  /** The camera is switched off: nothing of it goes on. */
+  #endAll(camera: Watched): void {
+    this.#take(camera, camera.observer.close());
+    this.#expire(camera, Number.POSITIVE_INFINITY);
+  }
+
+  /** Without them new events are written all the same. */
+  #openEvents(): readonly EventRow[] {
+    try {
+      return this.#io.book.openEvents();
+    } catch (error) {
+      this.#io.log.error(`book error: ${reason(error)}`, { error, code: 'BOOK_READ' });
+      return [];
     }
   }
 
@@ -274,14 +284,14 @@ export class CctvService {
     this.#io.book.touchEvent(event, touchOf(kept));
   }
 
-  #close(camera: Camera, seen: Observation, kept: Kept): void {
+  #close(camera: Watched, seen: Observation, kept: Kept): void {
     this.#written(this.#io.book.closeEvent(seen.event, touchOf(kept)));
     this.#io.mark(camera.settings.id, seen.event, false, seen.at);
     camera.current.delete(seen.event);
     camera.passed.delete(seen.event);
   }
 
-  #pass(camera: Camera, passage: Passage): void {
+  #pass(camera: Watched, passage: Passage): void {
     const { direction, event, zone, confidence } = passage;
     this.#io.log.info(
       `camera ${camera.settings.id}: somebody ${direction === 'exit' ? 'left' : 'came in'} by ${zone}`,
@@ -290,7 +300,7 @@ export class CctvService {
     this.#journal('camera.passage', camera, { direction, zone, event, confidence });
   }
 
-  #tellPassage(camera: Camera, passage: Passage, person: string | undefined): void {
+  #tellPassage(camera: Watched, passage: Passage, person: string | undefined): void {
     const { direction, at, event, confidence } = passage;
     if (camera.current.has(event)) camera.passed.set(event, { ...passage, person });
     this.#io.bus.emit('movement', {
@@ -303,7 +313,7 @@ export class CctvService {
     });
   }
 
-  async #picture(camera: Camera, signal: Extract<Signal, { kind: 'picture' }>): Promise<void> {
+  async #picture(camera: Watched, signal: Extract<Signal, { kind: 'picture' }>): Promise<void> {
     if (signal.track === undefined) return;
     const event = camera.observer.eventOf(signal.track);
     if (event === undefined) return;
@@ -329,7 +339,7 @@ export class CctvService {
     );
   }
 
-  #journal(kind: string, camera: Camera, data: Readonly<Record<string, unknown>>): void {
+  #journal(kind: string, camera: Watched, data: Readonly<Record<string, unknown>>): void {
     const { clock, journal, log } = this.#io;
     const at = clock.now();
     const { id } = camera.settings;
@@ -350,24 +360,9 @@ export class CctvService {
     for (const listener of this.#onChange) listener();
   }
 
-  #view(camera: Camera): CameraView {
-    const { settings, stats, cause, detail, picture } = camera;
-    return {
-      id: settings.id,
-      name: settings.name ?? settings.id,
-      enabled: settings.enabled,
-      address: plainUrl(settings.url),
-      state: settings.enabled ? camera.state : 'off',
-      since: camera.since,
-      streams: camera.streams,
-      calibrated: this.#io.groundOf(settings.id) !== undefined,
-      record: settings.record ?? this.#io.usualRecording(),
-      recording: camera.recordingUntil > this.#io.clock.now(),
-      objects: camera.state === 'live' ? [...camera.current.values()].map(({ seen }) => toSeen(seen)) : [],
-      ...(stats === undefined ? {} : { stats }),
-      ...(cause === undefined ? {} : { cause }),
-      ...(detail === undefined ? {} : { detail }),
-      ...(picture === undefined ? {} : { picture }),
-    };
+  #view(camera: Watched): CameraView {
+    const { groundOf, usualRecording, clock } = this.#io;
+    const { id, record = usualRecording() } = camera.settings;
+    return viewOf(camera, { calibrated: groundOf(id) !== undefined, record, monotonic: clock.monotonic() });
   }
 }

@@ -30,8 +30,10 @@ export class PathBuffer {
     const open = this.#open.get(point.event) ?? { points: [], dirty: false };
     this.#open.set(point.event, open);
     const last = open.points.at(-1);
-    if (last !== undefined && !worthKeeping(last, point)) return;
-    if (open.points.length >= longestChunk) {
+    // A chunk is in order of time: when the clock was set back, another begins.
+    const back = last !== undefined && point.at < last.at;
+    if (last !== undefined && !back && !worthKeeping(last, point)) return;
+    if (back || open.points.length >= longestChunk) {
       if (open.dirty) this.#full.push(pack(open.points));
       open.points = [];
     }
