@@ -2,9 +2,9 @@ import path from 'node:path';
 import type { Clock } from '#kernel/driver.ts';
 import { Bus } from '#kernel/bus.ts';
 import { reason } from '#kernel/errors.ts';
+import { calibrationFolder } from '#cctv/ground/folder.rules.ts';
 import { DeviceRegistry, type OpenScanner } from '#devices/index.ts';
-import { electricityPort } from '#electricity/index.ts';
-import { serve, type DemoPort } from '#http/index.ts';
+import type { DemoPort } from '#http/index.ts';
 import { publisherAt } from '#guard/channels/mqtt/publisher.ts';
 import type { MqttConfig } from '#metrics/sinks/mqtt/config.ts';
 import { cctvFeed } from '#metrics/sinks/mqtt/cctv.render.ts';
@@ -12,26 +12,26 @@ import { electricityFeed } from '#metrics/sinks/mqtt/electricity.render.ts';
 import { presenceFeed } from '#metrics/sinks/mqtt/presence.render.ts';
 import type { MqttIo } from '#metrics/sinks/mqtt/sink.ts';
 import type { startBroker } from '#platform/mqtt/broker.ts';
-import { families, GraphiteSink, renderPrometheus, Tick } from '#metrics/index.ts';
+import { GraphiteSink, Tick } from '#metrics/index.ts';
 import { GraphiteEvents } from '#metrics/sinks/graphite-events/sink.ts';
-import { areasOf, maintenance, toMaintenanceBody } from '#ops/maintenance.ts';
 import { systemClock } from '#platform/clock.ts';
 import { Health } from '#platform/health.ts';
 import { localHour } from '#platform/local-time.ts';
 import { LogFiles } from '#platform/log-files.ts';
 import type { Logger } from '#platform/log.ts';
-import { processStats, type SinkStats } from '#platform/stats.ts';
+import { processStats } from '#platform/stats.ts';
 import { Supervisor } from '#platform/supervisor.ts';
-import { ensureToken } from '#platform/token.ts';
-import { anyoneHome, presencePort, presenceReadings } from '#presence/index.ts';
+import { anyoneHome, presenceReadings } from '#presence/index.ts';
 import { PresenceService } from '#presence/service.ts';
 import { lockDataDir, openStore } from '#store/index.ts';
 import type { HouseConfig } from './config.ts';
 import { openMqtt } from './broker.ts';
-import { calibrationFolder } from '#cctv/ground/folder.rules.ts';
 import { Cameras } from './cameras.ts';
 import { Electricity } from './electricity.ts';
+import { firstReceipt, untilLooked } from './first-look.ts';
 import { houseMigrations } from './migrations.ts';
+import { serveHouse } from './serve.ts';
+import { tellSettings, type SettingsChange } from './settings.ts';
 import { Sources } from './sources.ts';
 import { watchHouse } from './watch.ts';
 import { houseStats, StoreHealth } from './stats.ts';
@@ -68,8 +68,8 @@ export interface House {
   readonly url: string;
   /** Resolves after the first cycle has been measured and its delivery tried. */
   readonly ready: Promise<void>;
-  /** Takes changed settings; what cannot be applied live waits for a restart. */
-  configure(config: HouseConfig): void;
+  /** Takes changed settings and writes down what changed; what cannot be applied live waits for a restart. */
+  configure(config: HouseConfig, change?: SettingsChange): void;
   /** Resolves with true once every sink has confirmed something, with false when that takes longer. */
   firstReceipt(timeoutMs: number): Promise<boolean>;
   /** True while ticks come in time; feeds the watchdog of systemd. */
@@ -285,55 +285,22 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
       store: storeHealth.stats(),
       log,
     });
-  const server = await serve(
-    {
-      now: () => clock.now(),
-      demo: options.demo,
-      log: log.child('http'),
-      token: ensureToken(dataDir),
-      presence: presencePort({
-        service: presence,
-        lan,
-        presentMs: () => scanIntervalMs(config) * 2,
-        journal: store.journal,
-      }),
-      electricity: electricityPort({
-        service: electricity.service,
-        ledger: electricity.ledger,
-        spending: electricity.spending,
-        readings: store.readings,
-        journal: store.journal,
-        prefix: () => config.electricity.prefix,
-        insight: () => electricity.insight.report(clock.now()),
-        ingest: (request) => electricity.ingest(request),
-        cheapest: (durationMs, withinMs) => electricity.cheapest(durationMs, withinMs),
-      }),
-      cctv: cameras.cctvPort(),
-      guard: cameras.guardPort(),
-      live: { port: cameras.livePort(), hub: cameras.live },
-      events: {
-        list: (query) => store.journal.list(query),
-        onEvent: (listener) => bus.on('event', listener),
-      },
-      readings: store.readings,
-      health,
-      stats,
-      maintenance: async () =>
-        (await maintenance(store.state, clock.now(), areasOf(config))).map(toMaintenanceBody),
-      metrics: () =>
-        renderPrometheus(
-          families({
-            stats: stats(),
-            components: health.report().components,
-            presence: presence.view(),
-            electricity: electricity.service.view(),
-            cctv: cameras.view(),
-            alerts: cameras.guardPort().channels(),
-          }),
-        ),
-    },
-    config.http,
-  );
+  const server = await serveHouse({
+    config: () => config,
+    demo: options.demo,
+    dataDir,
+    clock,
+    log,
+    bus,
+    store,
+    health,
+    lan,
+    presence,
+    presentMs: () => scanIntervalMs(config) * 2,
+    electricity,
+    cameras,
+    stats,
+  });
   life.defer(() => server.close());
 
   const running = [
@@ -357,8 +324,9 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     ready: Promise.all([ready.promise, graphite?.attempted]).then(() => undefined),
     firstReceipt: (timeoutMs) => firstReceipt(sinks, timeoutMs),
     beats: () => clock.monotonic() - beatAt < tickMs * 3,
-    configure(next) {
+    configure(next, change) {
       config = next;
+      if (change !== undefined) tellSettings(change, { clock, log, journal: store.journal });
       presence.configure(next.presence);
       sources.configure(next);
       electricity.configure(next.electricity);
@@ -397,32 +365,6 @@ async function openSink(
 ): Promise<{ run(signal: AbortSignal): Promise<void> }> {
   const { MqttSink } = await import('#metrics/sinks/mqtt/sink.ts');
   return new MqttSink(config, io);
-}
-
-const lookLimitMs = 10_000;
-// Devices of one source answer one after the other; when none came for this long, all have that will.
-const settledMs = 1_500;
-
-/** `answering` counts the devices that have been measured. */
-async function untilLooked(health: Health, answering: () => number, signal: AbortSignal): Promise<void> {
-  const end = performance.now() + lookLimitMs;
-  let before = answering();
-  let grewAt = before === 0 ? Number.NEGATIVE_INFINITY : performance.now();
-  const waiting = () => {
-    const now = answering();
-    if (now > before) grewAt = performance.now();
-    before = now;
-    if (performance.now() - grewAt < settledMs) return true;
-    return health.report().components.some((c) => c.name !== 'graphite' && c.state === 'starting');
-  };
-  while (waiting() && performance.now() < end && !signal.aborted) await systemClock.sleep(50, signal);
-}
-
-async function firstReceipt(sinks: readonly { stats(): SinkStats }[], timeoutMs: number): Promise<boolean> {
-  const end = performance.now() + timeoutMs;
-  const confirmed = () => sinks.every((sink) => sink.stats().lastReceiptAt !== undefined);
-  while (!confirmed() && performance.now() < end) await systemClock.sleep(50);
-  return confirmed();
 }
 
 const scanIntervalMs = (config: HouseConfig) => (config.wifi?.scan_interval_seconds ?? 30) * 1000;

@@ -105,11 +105,9 @@ async function serve(file: string, run: RunOptions): Promise<void> {
     files: [file, path.join(path.dirname(file), 'secrets.yaml'), ...envFilesOf(file, run.env)],
     current: loaded,
     load: () => loadHouse(file, run.env),
-    onChange: ({ next, live, needRestart, loaded: reloaded }) => {
+    onChange: ({ next, changes, from, loaded: reloaded }) => {
       for (const secret of reloaded.secrets) log.hide(secret);
-      house.configure(next);
-      if (live.length > 0) log.info(`config: settings applied: ${live.join(', ')}`);
-      if (needRestart.length > 0) log.warn(`settings that need a restart: ${needRestart.join(', ')}`);
+      house.configure(next, { changes, from });
     },
     onInvalid: (problems, error) =>
       log.error(`config error: ${reason(error)}; the old settings stay in force`, {

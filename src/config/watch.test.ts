@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silent } from '#platform/log.ts';
 import { systemClock } from '#platform/clock.ts';
 import { until } from '../../tests/servers/process.ts';
+import { changeText } from './changes.ts';
 import { fixtureSchema } from './fixture.ts';
 import { loadConfig } from './load.ts';
 import type { Problem } from './model.ts';
@@ -32,15 +33,25 @@ function watched(text: string) {
     live: readonly string[];
     needRestart: readonly string[];
     name: string;
+    said: readonly string[];
+    from: readonly string[];
   }[] = [];
   const invalid: (readonly Problem[])[] = [];
+  const secrets = path.join(dir, 'secrets.yaml');
   const watch = watchConfig({
     schema: fixtureSchema,
-    files: [file],
+    files: [file, secrets],
     current: load(),
     load,
-    onChange: ({ changed, live, needRestart, next }) =>
-      changes.push({ changed, live, needRestart, name: next.home.name }),
+    onChange: ({ changed, live, needRestart, next, changes: all, from }) =>
+      changes.push({
+        changed,
+        live,
+        needRestart,
+        name: next.home.name,
+        said: all.map(changeText),
+        from: from.map((one) => path.basename(one)),
+      }),
     onInvalid: (problems) => invalid.push(problems),
     clock: systemClock,
     log: silent,
@@ -55,7 +66,14 @@ test('a saved change is reported once, with what takes effect at once and what n
   writeFileSync(file, 'home: {name: Oak}\nlog: {json: true}\n');
   await until(() => changes.length > 0);
   expect(changes).toEqual([
-    { changed: ['home.name', 'log.json'], live: ['home.name'], needRestart: ['log.json'], name: 'Oak' },
+    {
+      changed: ['home.name', 'log.json'],
+      live: ['home.name'],
+      needRestart: ['log.json'],
+      name: 'Oak',
+      said: ['home.name: "Elm" -> "Oak"', 'log.json: false -> true'],
+      from: ['lares.yaml'],
+    },
   ]);
   expect(invalid).toEqual([]);
 });
@@ -80,6 +98,28 @@ test('an invalid file is reported with its problems and the settings in use stay
   writeFileSync(file, 'home: {name: Ash}\n');
   await until(() => changes.length > 0);
   expect(changes.map((c) => [c.changed, c.name])).toEqual([[['home.name'], 'Ash']]);
+});
+
+test('a change names the file that it came from, also where another was mended in vain before', async () => {
+  const secret = (token: string) => writeFileSync(path.join(dir, 'secrets.yaml'), `token: ${token}\n`);
+  secret('a-long-token');
+  const { file, changes, invalid } = watched(
+    "home: {name: Elm}\nhomeassistant: {url: 'http://192.0.2.1', token: !secret token}\n",
+  );
+  secret('b-long-token');
+  await until(() => changes.length === 1);
+  writeFileSync(file, 'home: {nam: Oak}\n');
+  await until(() => invalid.length > 0);
+  secret('c-long-token');
+  writeFileSync(file, "homeassistant: {url: 'http://192.0.2.1', token: !secret token}\n");
+  await until(() => changes.length === 2);
+  expect(changes.map((c) => [c.said, c.from])).toEqual([
+    [['homeassistant.token: [secret] -> [another secret]'], ['secrets.yaml']],
+    [
+      ['home.name: "Elm" -> "Home"', 'homeassistant.token: [secret] -> [another secret]'],
+      ['lares.yaml', 'secrets.yaml'],
+    ],
+  ]);
 });
 
 test('a signal reads the file at once; the same settings again are no change', () => {

@@ -1,8 +1,10 @@
 import { statSync, watch, type FSWatcher } from 'node:fs';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
 import type { Clock, Log } from '#kernel/driver.ts';
 import { reason } from '#kernel/errors.ts';
+import { describeChanges, type Change } from './changes.ts';
 import { diffConfig, type ConfigDiff } from './diff.ts';
 import { ConfigError, type Loaded } from './load.ts';
 import type { Problem } from './model.ts';
@@ -10,6 +12,10 @@ import type { Problem } from './model.ts';
 export interface Reloaded<Config> extends ConfigDiff {
   readonly next: Config;
   readonly loaded: Loaded<Config>;
+  /** Every setting that differs with what it was and is, as everybody may see it. */
+  readonly changes: readonly Change[];
+  /** Those of the watched files that are not as they were when the settings until now were taken. */
+  readonly from: readonly string[];
 }
 
 export interface WatchOptions<S extends z.ZodType> {
@@ -38,17 +44,23 @@ export interface ConfigWatch {
 /** Reads the settings again when one of their files changes, until the signal aborts. */
 export function watchConfig<S extends z.ZodType>(options: WatchOptions<S>): ConfigWatch {
   const { schema, files, load, onChange, onInvalid, clock, log, signal, settleMs = 200 } = options;
-  let current = options.current.config;
-  let seen = signature(files);
+  let current = options.current;
+  let seen = signatures(files);
+  let taken = seen;
   let waiting = false;
 
   const reload = (): void => {
     if (signal.aborted) return;
     try {
+      // Before they are read: what is written meanwhile is a change that is still to come.
+      const now = signatures(files);
       const loaded = load();
-      const diff = diffConfig(schema, current, loaded.config);
-      current = loaded.config;
-      if (diff.changed.length > 0) onChange({ ...diff, next: loaded.config, loaded });
+      const diff = diffConfig(schema, current.config, loaded.config);
+      const changes = describeChanges(schema, current, loaded);
+      const from = files.filter((_, i) => now[i] !== taken[i]);
+      current = loaded;
+      taken = now;
+      if (diff.changed.length > 0) onChange({ ...diff, next: loaded.config, loaded, changes, from });
     } catch (error) {
       onInvalid(error instanceof ConfigError ? error.problems : [], error);
     }
@@ -58,8 +70,8 @@ export function watchConfig<S extends z.ZodType>(options: WatchOptions<S>): Conf
     waiting = true;
     await clock.sleep(settleMs, signal);
     waiting = false;
-    const now = signature(files);
-    if (now === seen) return;
+    const now = signatures(files);
+    if (isDeepStrictEqual(now, seen)) return;
     seen = now;
     reload();
   };
@@ -82,16 +94,14 @@ export function watchConfig<S extends z.ZodType>(options: WatchOptions<S>): Conf
   return { reload };
 }
 
-/** Differs whenever one of the files was written, replaced, created or removed; follows symbolic links. */
-function signature(files: readonly string[]): string {
-  return files
-    .map((file) => {
-      try {
-        const { ino, mtimeMs, ctimeMs, size } = statSync(file);
-        return `${ino}:${mtimeMs}:${ctimeMs}:${size}`;
-      } catch {
-        return 'absent';
-      }
-    })
-    .join(' ');
+/** One for each file; differs whenever it was written, replaced, created or removed; follows symbolic links. */
+function signatures(files: readonly string[]): string[] {
+  return files.map((file) => {
+    try {
+      const { ino, mtimeMs, ctimeMs, size } = statSync(file);
+      return `${ino}:${mtimeMs}:${ctimeMs}:${size}`;
+    } catch {
+      return 'absent';
+    }
+  });
 }

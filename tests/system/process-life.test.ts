@@ -105,13 +105,17 @@ describe.skipIf(missing !== undefined)(`the life of the service${needs}`, () => 
     settings.presence.people.push({ person: 'jo', homeassistant_entity: 'person.jo' });
     lab.homeAssistant.setState('person.jo', 'home');
     writeSettings(dir, settings);
-    await house.line(/\|config: settings applied: .*presence\.people/);
+    await house.line(/\|config: settings applied: presence\.people\[jo\]: none -> .*lares\.yaml\)/);
+    await until(async () => {
+      const { events } = await house.get<{ events: { data: object }[] }>('/api/events?kinds=config.changed');
+      return (events[0]?.data as { count?: number } | undefined)?.count === 1;
+    });
     await house.line(/Detected jo at home/);
     await lab.shows('jo.is_home', 1);
     await house.line(/Successfully sent 15 metrics/);
 
     writeSettings(dir, { ...settings, metrics: { interval_seconds: 2 } });
-    await house.line(/settings that need a restart: metrics\.interval_seconds/);
+    await house.line(/config: settings that need a restart: metrics\.interval_seconds: 1 -> 2/);
 
     writeFileSync(file, 'presence: [this is not\n  a mapping');
     await house.line(/config error: .*the old settings stay in force/);

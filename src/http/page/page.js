@@ -352,11 +352,13 @@ const eventWords = {
   'camera.covered': (name) => `Camera ${name} is covered`,
   'camera.blurred': (name) => `Camera ${name} is out of focus`,
   'camera.dark': (name) => `Camera ${name} sees nothing`,
+  'camera.check': (name, { text }) => `Camera ${name}: ${text}`,
   'guard.mode': (_name, { mode, by_hand }) =>
     by_hand ? `The house was set to ${mode}` : 'The house decides its mode itself again',
   'camera.passage': (name, { direction, zone }) =>
     `Somebody ${direction === 'exit' ? 'left' : 'came in'} by ${zone} (${name})`,
   'camera.alert': (_name, { message }) => message,
+  'config.changed': (name) => `Settings changed in ${name}`,
   'device.discovered': (name) =>
     name === 'private' ? 'New device with a private address' : `New device ${name}`,
 };
