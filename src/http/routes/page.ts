@@ -13,7 +13,9 @@ const files = {
   '/electricity.js': { file: 'electricity.js', type: 'text/javascript; charset=utf-8' },
   '/cameras.js': { file: 'cameras.js', type: 'text/javascript; charset=utf-8' },
   '/live.js': { file: 'live.js', type: 'text/javascript; charset=utf-8' },
+  '/presence.css': { file: 'presence.css', type: 'text/css; charset=utf-8' },
   '/cameras.css': { file: 'cameras.css', type: 'text/css; charset=utf-8' },
+  '/electricity.css': { file: 'electricity.css', type: 'text/css; charset=utf-8' },
   '/icon.svg': { file: 'icon.svg', type: 'image/svg+xml' },
 } as const;
 
