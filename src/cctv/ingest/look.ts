@@ -10,6 +10,7 @@ import { SceneMemory } from '../motion/memory.ts';
 import { lookOf } from '../track/look.rules.ts';
 import { Tracker } from '../track/tracker.rules.ts';
 import { lookFps, needsLook } from './attention.rules.ts';
+import { Backlog } from './backlog.rules.ts';
 import { Gallery } from './gallery.ts';
 import { colourOf, Letterbox } from './letterbox.ts';
 import { toPicture } from './letterbox.rules.ts';
@@ -40,6 +41,8 @@ const wholePicture: Box = { left: 0, top: 0, width: 1, height: 1 };
 const calmMs = 2000;
 /** Without frames for so long, objects are out of sight. */
 const blindMs = 2000;
+/** Frames that may wait for the detector: with the usual five a second, a hiccup of more than half a second. */
+const mostWaiting = 3;
 
 interface Look {
   readonly frame: Frame;
@@ -66,8 +69,7 @@ export class Looker {
   #lookAt = Number.NEGATIVE_INFINITY;
   #turn = 0;
   #busy = false;
-  /** The newest frame that should be looked at while the detector is busy. */
-  #next: Look | undefined;
+  readonly #waiting = new Backlog<Look>(mostWaiting);
 
   constructor(options: LookerOptions) {
     this.#options = options;
@@ -118,11 +120,10 @@ export class Looker {
     this.#lookAt = at;
     const look: Look = { frame: kept, at, boxes: step.boxes };
     if (!this.#busy) return void this.#run(look);
-    if (this.#next !== undefined) {
-      this.#next.frame.free();
+    for (const late of this.#waiting.push(look)) {
+      late.frame.free();
       meter.dropped();
     }
-    this.#next = look;
   }
 
   /** A picture for somebody who asks, from the frame that is decoded now. */
@@ -141,8 +142,7 @@ export class Looker {
   close(): void {
     this.#guarded(() => this.#scene.save(this.#options.clock.now()));
     this.#stop.abort();
-    this.#next?.frame.free();
-    this.#next = undefined;
+    for (const { frame } of this.#waiting.clear()) frame.free();
     // A look that still runs owns these; it closes them itself.
     if (!this.#busy) this.#free();
   }
@@ -181,7 +181,7 @@ export class Looker {
 
   async #run(first: Look): Promise<void> {
     this.#busy = true;
-    for (let look: Look | undefined = first; look !== undefined; look = this.#next, this.#next = undefined) {
+    for (let look: Look | undefined = first; look !== undefined; look = this.#waiting.take()) {
       try {
         await this.#look(look);
       } catch {
