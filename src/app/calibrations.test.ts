@@ -52,6 +52,25 @@ test('a camera has metres as soon as it is calibrated, and no longer when the fi
   expect([calibrations.load(cameras), calibrations.groundOf('front')]).toEqual([true, undefined]);
 });
 
+test('a reference that is added later changes neither when a camera was calibrated nor on what picture', async () => {
+  const { calibrations, folder } = await house();
+  const at = { configFolder: path.dirname(folder), camera: 'front', people: [] };
+  await calibrate({
+    ...at,
+    now: 1_000,
+    height: 3,
+    tilt: 20,
+    fov: 70,
+    picture: { width: 640, height: 480 },
+    references: [],
+  });
+  calibrations.load(cameras);
+  await calibrate({ ...at, now: 9_000, references: ['gate=point:0,6'] });
+  expect([calibrations.load(cameras), calibrations.references().get('front')]).toEqual([true, ['gate']]);
+  expect([calibrations.madeAt('front'), calibrations.aspectOf('front')]).toEqual([1_000, 4 / 3]);
+  expect([calibrations.madeAt('yard'), calibrations.aspectOf('yard')]).toEqual([undefined, undefined]);
+});
+
 test('a file that cannot be read is told once and leaves its camera without metres', async () => {
   const { calibrations, folder, lines } = await house();
   writeFileSync(path.join(folder, 'front.json'), '{"version": 2}');

@@ -12,7 +12,10 @@ import type { PathOnGround } from '#cctv/observer.rules.ts';
 export class Calibrations {
   readonly #folder: string;
   readonly #log: Log;
-  readonly #views = new Map<string, { readonly text: string; readonly view: GroundView }>();
+  readonly #views = new Map<
+    string,
+    { readonly text: string; readonly madeAt: number; readonly view: GroundView }
+  >();
   /** What could not be read, so that it is told once. */
   readonly #broken = new Map<string, string>();
   #masks: ReadonlyMap<string, readonly Polygon[]> = new Map();
@@ -35,7 +38,8 @@ export class Calibrations {
         text = readFileSync(file, 'utf8');
         if (this.#views.get(id)?.text === text || this.#broken.get(id) === text) continue;
         this.#broken.delete(id);
-        this.#views.set(id, { text, view: new GroundView(loadCalibration(text, file)) });
+        const calibration = loadCalibration(text, file);
+        this.#views.set(id, { text, madeAt: calibration.madeAt, view: new GroundView(calibration) });
       } catch (error) {
         this.#views.delete(id);
         const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -60,6 +64,16 @@ export class Calibrations {
         references: () => (last === undefined ? {} : view.toReferences(last)),
       };
     };
+  }
+
+  /** Width over height of the picture that a camera was calibrated on. */
+  aspectOf(camera: string): number | undefined {
+    return this.#views.get(camera)?.view.calibration.projection.aspect;
+  }
+
+  /** Epoch milliseconds at which a camera was calibrated; references that were added later do not count. */
+  madeAt(camera: string): number | undefined {
+    return this.#views.get(camera)?.madeAt;
   }
 
   /** Names of the references of each calibrated camera. */

@@ -1,4 +1,3 @@
-import path from 'node:path';
 import type { Bus } from '#kernel/bus.ts';
 import type { Clock } from '#kernel/driver.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
@@ -224,10 +223,10 @@ export class Cameras {
 
   /** What a camera saw when it was calibrated is its right view. */
   #accept(): void {
-    const { dataDir, calibrationFolder: folder, log } = this.#parts;
+    const { dataDir, log } = this.#parts;
     for (const { id } of this.#config.cameras)
       try {
-        acceptCalibrated(dataDir, id, path.join(folder, `${id}.json`));
+        acceptCalibrated(dataDir, id, this.#calibrations.madeAt(id) ?? 0);
       } catch (error) {
         log.warn(`camera ${id}: its view of before it was calibrated stays its usual one: ${reason(error)}`);
       }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -11,11 +11,11 @@ import {
   loadCalibration,
   parseReference,
   readCalibration,
-  referencesOf,
   type CalibrateRequest,
 } from './calibrate.ts';
 import type { CalibrationFile, PointsFile } from './config.ts';
 import { camera, picture, seen, standing } from './fixture.ts';
+import type { Point } from '../model.ts';
 import { toGround, type Place } from './projection.rules.ts';
 
 let folder = '';
@@ -74,7 +74,7 @@ describe('calibration', () => {
     expect(read.references.get('gate')).toEqual({ kind: 'point', points: [{ x: 0, y: 4 }] });
     const step = toGround(read.projection, { x: 0.5, y: 0.9 })!;
     expect(read.references.get('step')!.points[0]!.y).toBeCloseTo(step.y, 2);
-    expect(referencesOf([read])).toEqual(new Map([['drive', new Set(['gate', 'step'])]]));
+    expect([...read.references.keys()]).toEqual(['gate', 'step']);
 
     const second = await calibrate(request({ height: 3.2, tilt: 18, fov: 82, now: now + 1 }));
     expect(second).toMatchObject({ method: 'pinhole', backup: `${first.file}.bak` });
@@ -101,6 +101,81 @@ describe('calibration', () => {
     const after = await calibrate(request({ references: ['drive=polygon:0,5;3,5;3,9;0,9'] }));
     expect(after.method).toBe('points');
     expect([...after.calibration.references.keys()]).toEqual(['drive']);
+  });
+
+  it('adds a reference to a calibration by people, who are not kept, and leaves the ground and its age as they are', async () => {
+    const people = Array.from({ length: 30 }, (_, i) => standing({ x: -3 + (i % 7), y: 6 + ((i * 5) % 13) }));
+    const first = await calibrate(request({ height: 3.4, tilt: 20, fov: 82, people }));
+    const after = await calibrate(request({ references: ['gate=point:50%,80%'], now: now + 5 }));
+    expect(after.method).toBe('people');
+    expect(after.calibration).toEqual({
+      ...first.calibration,
+      references: new Map([['gate', { kind: 'point', points: [expect.anything()] }]]),
+    });
+    const bare = await calibrate(request({ camera: 'yard', people }));
+    const later = await calibrate(request({ camera: 'yard', references: ['gate=point:0,6'] }));
+    expect(later.calibration.projection).toEqual(bare.calibration.projection);
+  });
+
+  it('shows the picture of a camera to nobody but its owner', async () => {
+    const make = () =>
+      calibrate(request({ height: 3, tilt: 20, fov: 80, image: 'data:image/jpeg;base64,AA' }));
+    const { drawing } = await make();
+    await chmod(drawing, 0o644);
+    await make();
+    expect((await stat(drawing)).mode & 0o777).toBe(0o600);
+  });
+
+  it.each([
+    ['stands on its head', 180, ({ x, y }: Point) => ({ x: 1 - x, y: 1 - y })],
+    ['lies on its side', 90, ({ x, y }: Point) => ({ x: 1 - y, y: x })],
+  ])('refuses a picture that %s, where feet are not below heads', async (_, degrees, turned) => {
+    const size = degrees === 90 ? { width: picture.height, height: picture.width } : picture;
+    const points = spots.map((p) => {
+      const { x, y } = turned(seen(p));
+      return { picture: [x, y], ground: [p.x, p.y] };
+    });
+    const file = await pointsFile({ picture: size, points });
+    await expect(calibrate(request({ pointsFile: file }))).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(/^By this the picture is turned by (9\d|8\d|1[78]\d) degrees/) as string,
+    });
+  });
+
+  it('takes a picture that is higher than wide', async () => {
+    const tall = { width: 720, height: 1280 };
+    const file = await pointsFile({
+      picture: tall,
+      points: spots.map((p) => {
+        const { x, y } = seen(p);
+        // The middle of a wide picture, with more above and below: a square pixel stays one.
+        return {
+          picture: [0.5 + (x - 0.5) * (1280 / 720), 0.5 + ((y - 0.5) * 720) / 1280],
+          ground: [p.x, p.y],
+        };
+      }),
+    });
+    const { calibration, report } = await calibrate(request({ pointsFile: file }));
+    const { x, y } = seen({ x: 0, y: 9 });
+    const found = toGround(calibration.projection, {
+      x: 0.5 + (x - 0.5) * (1280 / 720),
+      y: 0.5 + ((y - 0.5) * 720) / 1280,
+    })!;
+    expect(Math.hypot(found.x, found.y - 9)).toBeLessThan(0.3);
+    expect(report).not.toContain('no camera');
+  });
+
+  it('says of points whose places are swapped in turn that no camera sees them so, of others nothing', async () => {
+    const report = async (places: readonly number[]) => {
+      const points = measured().points!.map((p, i) => ({
+        ...p,
+        ground: [spots[places[i]!]!.x, spots[places[i]!]!.y],
+      }));
+      const file = await pointsFile({ ...measured(), points });
+      return (await calibrate(request({ pointsFile: file }))).report;
+    };
+    expect(await report([0, 1, 2, 3])).not.toContain('no camera');
+    expect(await report([1, 2, 3, 0])).toContain('no camera sees a ground like this: two points are swapped');
   });
 
   it.each<[string, Partial<PointsFile>]>([

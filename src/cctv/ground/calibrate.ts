@@ -1,4 +1,4 @@
-import { copyFile, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type * as z from 'zod';
 import { LaresError } from '#kernel/errors.ts';
@@ -12,26 +12,23 @@ import {
   type ReferenceSetting,
 } from './config.ts';
 import { gridSvg } from './overlay.render.ts';
-import { resolve, solve } from './solve.rules.ts';
+import { isLikely } from './projection.rules.ts';
+import { referencesOn, resolve, solve } from './solve.rules.ts';
 import type { Calibration } from './view.rules.ts';
 
 /**
  * Reads the text of a calibration file. Throws CONFIG_INVALID with the file, what is wrong and where.
  * @param file its name, for the message
  */
-export function loadCalibration(text: string, file: string): Calibration {
+export function loadCalibration(text: string, file: string): Calibration & { readonly madeAt: number } {
   const parsed = readJson(text, file, calibrationFile);
   const { width, height } = parsed.measured.picture;
   const projection = { aspect: width / height, ...parsed.projection };
   const references = new Map(
     Object.entries(parsed.references).map(([name, r]) => [name, resolve(name, r, projection)]),
   );
-  return { camera: parsed.camera, projection, references };
+  return { camera: parsed.camera, madeAt: Date.parse(parsed.created), projection, references };
 }
-
-/** The names of references by camera: a rule that names another is a configuration error. */
-export const referencesOf = (calibrations: Iterable<Calibration>): Map<string, ReadonlySet<string>> =>
-  new Map([...calibrations].map(({ camera, references }) => [camera, new Set(references.keys())]));
 
 /** Where the calibration of a camera is kept below the folder of settings. Ids that are no plain file name are refused. */
 export function calibrationPath(configFolder: string, camera: string): string {
@@ -95,12 +92,11 @@ export async function calibrate(request: CalibrateRequest): Promise<Calibrated> 
   const file = calibrationPath(request.configFolder, request.camera);
   const formerText = await readIfThere(file);
   const former = formerText === undefined ? undefined : readJson(formerText, file, calibrationFile);
-  const result = solve({
-    camera: request.camera,
-    now: request.now,
-    people: request.people,
-    measured: await measurementsOf(request, former),
-  });
+  const measured = await measurementsOf(request, former);
+  const result =
+    former !== undefined && !isMeasurement(request)
+      ? withReferences(former, measured.references)
+      : solve({ camera: request.camera, now: request.now, people: request.people, measured });
   const text = `${JSON.stringify(result, undefined, 2)}\n`;
   const calibration = loadCalibration(text, file);
   const drawing = file.replace(/json$/, 'svg');
@@ -108,7 +104,9 @@ export async function calibrate(request: CalibrateRequest): Promise<Calibrated> 
   const backup = `${file}.bak`;
   if (formerText !== undefined) await copyFile(file, backup);
   await replace(file, text);
-  await writeFile(drawing, gridSvg(calibration, result.measured.picture, request.image));
+  // The snapshot is in it: readable as snapshots are.
+  await writeFile(drawing, gridSvg(calibration, result.measured.picture, request.image), { mode: 0o600 });
+  await chmod(drawing, 0o600);
   return {
     file,
     drawing,
@@ -116,6 +114,22 @@ export async function calibrate(request: CalibrateRequest): Promise<Calibrated> 
     method: result.method,
     report: reportOf(result),
     ...(formerText === undefined ? {} : { backup }),
+  };
+}
+
+/** Whether a request measures anew; otherwise it only adds references. */
+const isMeasurement = (request: CalibrateRequest): boolean =>
+  request.people.length > 0 ||
+  [request.pointsFile, request.height, request.tilt, request.roll, request.fov].some((v) => v !== undefined);
+
+/** The same ground, made at the same time: who walked by for it is not kept, so it cannot be made again. */
+function withReferences(former: CalibrationFile, references: PointsFile['references'] = {}): CalibrationFile {
+  const { width, height } = former.measured.picture;
+  const projection = { aspect: width / height, ...former.projection };
+  return {
+    ...former,
+    measured: { ...former.measured, references },
+    references: referencesOn(references, projection),
   };
 }
 
@@ -138,10 +152,15 @@ const methods: Readonly<Record<CalibrationFile['method'], string>> = {
   people: 'people walking by',
 };
 
-function reportOf({ camera, created, method, errors, references }: CalibrationFile): string {
+function reportOf({ camera, created, method, projection, errors, references }: CalibrationFile): string {
   const points = errors.points_m;
   return [
     `${camera}, calibrated by ${methods[method]} at ${created}`,
+    ...(isLikely(projection)
+      ? []
+      : [
+          'no camera sees a ground like this: two points are swapped, a number is wrong, or the picture is squeezed',
+        ]),
     ...(points.length === 0
       ? []
       : [`points are off by ${points.map((m) => m.toFixed(2)).join(', ')} m; look at one that stands out`]),
@@ -196,8 +215,7 @@ async function measurementsOf(
     ...(request.fov === undefined ? {} : { horizontal_fov_deg: request.fov }),
   };
   const given = Object.keys(pinhole).length > 0;
-  const anew = file !== undefined || given || (request.people.length > 0 && former === undefined);
-  const base: PointsFile = anew || former === undefined ? fromFile : former.measured;
+  const base: PointsFile = file !== undefined || given || former === undefined ? fromFile : former.measured;
   const picture = base.picture ?? request.picture ?? former?.measured.picture;
   if (picture === undefined)
     throw new LaresError(

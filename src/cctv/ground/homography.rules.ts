@@ -53,7 +53,9 @@ export function solveHomography(points: readonly GroundPoint[], options: SolveOp
     const [x, y] = undistort({ aspect, k1: options.k1 ?? 0 }, picture);
     return { x, y };
   });
-  const [from, to] = [normaliser(flat), normaliser(points.map((p) => p.ground))];
+  const places = points.map((p) => p.ground);
+  if (!spread(flat, places, clickSigma, tapeSigma)) return undefined;
+  const [from, to] = [normaliser(flat), normaliser(places)];
   const back = to && invert3(to.matrix);
   if (from === undefined || to === undefined || back === undefined) return undefined;
   const first = linear(
@@ -89,7 +91,7 @@ export function solveHomography(points: readonly GroundPoint[], options: SolveOp
     return [...off, length, (now[9]! - (options.k1 ?? 0)) / sigmaK1];
   };
   const steps = [...Array.from({ length: 9 }, () => 1e-6), 1e-5];
-  let fit = { covariance: undefined as Matrix | undefined };
+  let fit = { covariance: undefined as Matrix | undefined, cost: 0 };
   for (let round = 0; round < (points.length > 4 ? 5 : 2); round += 1) {
     const measure = whitening(at(parameters), points, clickSigma, tapeSigma);
     const found = leastSquares((now) => residualsOf(now, measure), parameters, steps);
@@ -101,7 +103,14 @@ export function solveHomography(points: readonly GroundPoint[], options: SolveOp
     );
   }
   if (fit.covariance === undefined) return undefined;
-  const { ground, covariance } = unitLength(assemble, parameters, fit.covariance);
+  const free = 2 * points.length - 8;
+  // Residuals beyond those of usual clicks and tapes: whoever clicked so will have clicked all of them so.
+  const worse = free > 0 ? Math.max(1, fit.cost / free) : 1;
+  const { ground, covariance } = unitLength(
+    assemble,
+    parameters,
+    fit.covariance.map((row) => row.map((v) => v * worse)),
+  );
   const k1 = parameters[9]!;
   // With four points nothing tells the distortion: what lenses usually have is part of the uncertainty.
   const unknown = options.k1 === undefined && points.length < 6 ? usualDistortion ** 2 / 4 : 0;
@@ -160,6 +169,46 @@ function whitening(
     const n = Math.sqrt(Math.max(1e-12, yy - m * m));
     return (x, y) => [x / l, (y - (m * x) / l) / n];
   });
+}
+
+/** How far three points are from lying on one line: the least height of their triangle. */
+function height(a: Place, b: Place, c: Place): number {
+  const longest = Math.max(
+    Math.hypot(b.x - a.x, b.y - a.y),
+    Math.hypot(c.x - b.x, c.y - b.y),
+    Math.hypot(a.x - c.x, a.y - c.y),
+  );
+  const twice = Math.abs((b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x));
+  return longest > 0 ? twice / longest : 0;
+}
+
+/** Most points among which four good ones are looked for: those that lie furthest from each other. */
+const mostCorners = 10;
+
+/** True where some four points are no line and no point, in the picture and on the ground, beyond what errors make. */
+function spread(pictures: readonly Place[], places: readonly Place[], click: number, tape: number): boolean {
+  const far = (i: number, j: number) => Math.hypot(places[i]!.x - places[j]!.x, places[i]!.y - places[j]!.y);
+  const corners = [0];
+  while (corners.length < Math.min(mostCorners, places.length)) {
+    const gaps = places.map((_, i) => Math.min(...corners.map((c) => far(i, c))));
+    corners.push(gaps.indexOf(Math.max(...gaps)));
+  }
+  const open = (i: number, j: number, k: number) =>
+    height(places[i]!, places[j]!, places[k]!) > 5 * tape &&
+    height(pictures[i]!, pictures[j]!, pictures[k]!) > 5 * click;
+  return corners.some((i, a) =>
+    corners
+      .slice(0, a)
+      .some((j, b) =>
+        corners
+          .slice(0, b)
+          .some(
+            (k, c) =>
+              open(i, j, k) &&
+              corners.slice(0, c).some((l) => open(i, j, l) && open(i, k, l) && open(j, k, l)),
+          ),
+      ),
+  );
 }
 
 /** Moves to the middle and scales to a mean distance of the square root of two. */

@@ -22,6 +22,9 @@ export interface Projection {
   readonly covariance: Matrix;
 }
 
+/** How much the undistorted radius must still grow with the seen one. */
+const leastSlope = 0.05;
+
 /** From fractions of the picture to heights of the picture from its middle, freed of distortion. */
 export function undistort(
   { aspect, k1 }: { aspect: number; k1: number },
@@ -42,7 +45,7 @@ export function distort(
   let r = wanted;
   for (let i = 0; i < 20; i += 1) {
     const slope = 1 + 3 * k1 * r * r;
-    if (slope <= 0.05) return undefined;
+    if (slope <= leastSlope) return undefined;
     r -= (r * (1 + k1 * r * r) - wanted) / slope;
   }
   if (!(Math.abs(r * (1 + k1 * r * r) - wanted) < 1e-9 * (1 + wanted))) return undefined;
@@ -50,11 +53,17 @@ export function distort(
   return { x: (u * by) / aspect + 0.5, y: v * by + 0.5 };
 }
 
-/** Where a point of the picture lies on the ground; undefined at and above the horizon. */
+/** True where a distortion that fits the middle of the picture folds its corners over: nothing is known there. */
+function folded({ aspect, k1 }: { aspect: number; k1: number }, p: Point): boolean {
+  return 1 + 3 * k1 * (((p.x - 0.5) * aspect) ** 2 + (p.y - 0.5) ** 2) <= leastSlope;
+}
+
+/** Where a point of the picture lies on the ground; undefined at and above the horizon, and where the lens folds over. */
 export function toGround(
   projection: Pick<Projection, 'aspect' | 'ground' | 'k1'>,
   p: Point,
 ): Place | undefined {
+  if (folded(projection, p)) return undefined;
   const [x, y, w] = apply3(projection.ground, undistort(projection, p));
   return w > 1e-9 ? { x: x / w, y: y / w } : undefined;
 }
@@ -130,6 +139,21 @@ export interface Pose {
   readonly focal: number;
 }
 
+/** Whether a camera of square pixels can see the ground as a projection says; swapped points and typing errors cannot. */
+export function isLikely(projection: Pick<Projection, 'ground'>): boolean {
+  const [inverse, pose] = [invert3(projection.ground), poseOf(projection)];
+  if (inverse === undefined || pose === undefined) return false;
+  const axis = (i: number) =>
+    [inverse[i]! / pose.focal, inverse[i + 3]! / pose.focal, inverse[i + 6]!] as const;
+  const [a, b] = [axis(0), axis(1)];
+  const lengths = Math.hypot(...a) / Math.hypot(...b);
+  const cosine = (a[0] * b[0] + a[1] * b[1] + a[2] * b[2]) / Math.hypot(...a) / Math.hypot(...b);
+  return Math.abs(Math.log(lengths)) < mostUneven && Math.abs(cosine) < mostSkew;
+}
+
+/** Clicks within 3 pixels of 720 and tapes within 7 cm make metres along x and y unequal by less, and less skew. */
+const [mostUneven, mostSkew] = [0.25, 0.5];
+
 const usualFocal = 0.9;
 const [shortest, longest] = [0.3, 8];
 
@@ -166,6 +190,19 @@ export function poseOf(projection: Pick<Projection, 'ground'>): Pose | undefined
   const up = [r3[0] * focal, r3[1] * focal, r3[2]].map((v) => v * scale * flip) as [number, number, number];
   return { picture: inverse, up, camera, focal };
 }
+
+/**
+ * Degrees by which the picture is turned: 0 where the horizon lies level above the ground, 180 where it stands on its
+ * head. Undefined for a camera that looks so steeply down that there is no telling.
+ */
+export function turnOf({ ground }: Pick<Projection, 'ground'>, focal: number): number | undefined {
+  // The third row grows from the horizon on straight into the ground.
+  const [across, down, middle] = [ground[6]!, ground[7]!, ground[8]!];
+  const steep = middle / focal > Math.tan(steepest) * Math.hypot(across, down);
+  return steep ? undefined : (Math.atan2(across, down) * 180) / Math.PI;
+}
+
+const steepest = Math.PI / 3;
 
 const cross = (a: readonly [number, number, number], b: readonly [number, number, number]) =>
   [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]] as [
@@ -210,6 +247,7 @@ export function below(
   head: Point,
   height: number,
 ): Place | undefined {
+  if (folded(projection, head)) return undefined;
   // On the plane at that height the third column of ground-to-picture moves by `height` times up.
   const plane = pose.picture.map((v, i) => (i % 3 === 2 ? v + height * pose.up[Math.floor(i / 3)]! : v));
   const back = invert3(plane);

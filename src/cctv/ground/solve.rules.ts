@@ -12,7 +12,7 @@ import {
 } from './camera.rules.ts';
 import type { CalibrationFile, PointsFile, ReferenceSetting } from './config.ts';
 import { solveHomography, usualTape, type GroundPoint } from './homography.rules.ts';
-import { poseOf, toGround, toPicture, type Place, type Projection } from './projection.rules.ts';
+import { poseOf, toGround, toPicture, turnOf, type Place, type Projection } from './projection.rules.ts';
 import type { Reference } from './references.rules.ts';
 import { rectangle, shapeFromSides } from './shape.rules.ts';
 import { GroundView, type Calibration } from './view.rules.ts';
@@ -33,6 +33,9 @@ interface Result {
   readonly errors: readonly number[];
 }
 
+/** Degrees; as far as the settings let a camera lean. */
+const mostTurned = 45;
+
 const invalid = (message: string) => new LaresError('CONFIG_INVALID', message);
 
 /**
@@ -43,15 +46,12 @@ export function solve({ camera, now, measured, people }: SolveRequest): Calibrat
   const aspect = measured.picture.width / measured.picture.height;
   const standing = people.map(standingOf);
   const { method, projection, errors } = project(measured, aspect, standing);
-  const references = Object.fromEntries(
-    Object.entries(measured.references ?? {}).map(([name, r]) => [
-      name,
-      {
-        kind: r.kind,
-        ground: resolve(name, r, projection).points.map(({ x, y }): [number, number] => [round(x), round(y)]),
-      },
-    ]),
-  );
+  const turn = turnOf(projection, poseOf(projection)?.focal ?? 1) ?? 0;
+  if (Math.abs(turn) > mostTurned)
+    throw invalid(
+      `By this the picture is turned by ${Math.abs(turn).toFixed(0)} degrees. Feet are looked for at the lower edge of people: turn the picture upright in the settings of the camera and measure again. Or points are swapped`,
+    );
+  const references = referencesOn(measured.references, projection);
   const peopleHeight = standing.length >= 10 ? heightOfPeople(projection, standing) : undefined;
   return {
     version: 1,
@@ -72,6 +72,21 @@ export function solve({ camera, now, measured, people }: SolveRequest): Calibrat
     },
   };
 }
+
+/** References in metres. Throws CONFIG_INVALID when a clicked point is no ground. */
+export const referencesOn = (
+  references: PointsFile['references'],
+  projection: Projection,
+): CalibrationFile['references'] =>
+  Object.fromEntries(
+    Object.entries(references ?? {}).map(([name, r]) => [
+      name,
+      {
+        kind: r.kind,
+        ground: resolve(name, r, projection).points.map(({ x, y }): [number, number] => [round(x), round(y)]),
+      },
+    ]),
+  );
 
 const round = (metres: number) => Math.round(metres * 1000) / 1000;
 

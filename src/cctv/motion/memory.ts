@@ -51,11 +51,10 @@ function read(file: string): Kept | undefined {
 export const acceptScene = (dataDir: string, camera: string): void =>
   rmSync(sceneFile(dataDir, camera), { force: true });
 
-/** Accepts the view of a camera whose calibration is younger than what it takes for usual. */
-export function acceptCalibrated(dataDir: string, camera: string, calibration: string): void {
+/** Accepts the view of a camera that was calibrated (epoch milliseconds) after what it takes for usual. */
+export function acceptCalibrated(dataDir: string, camera: string, calibratedAt: number): void {
   const kept = read(sceneFile(dataDir, camera));
-  const made = statSync(calibration, { throwIfNoEntry: false })?.mtimeMs;
-  if (kept !== undefined && made !== undefined && made > kept.since) acceptScene(dataDir, camera);
+  if (kept !== undefined && calibratedAt > kept.since) acceptScene(dataDir, camera);
 }
 
 export interface SceneMemoryOptions {
