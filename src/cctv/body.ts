@@ -60,6 +60,10 @@ export const cameraBody = z.object({
   decode_errors: z.number(),
   reconnects: z.number(),
   objects: z.array(objectBody),
+  service_level: z.object({ since: instant, live: z.number(), kept: z.number() }).nullable().meta({
+    description:
+      'Shares, 0 to 1, of the last 30 days (or since the camera came) in which it gave pictures, and in which what it saw was written down as well; null until known',
+  }),
 });
 export type CameraBody = z.infer<typeof cameraBody>;
 
@@ -181,6 +185,10 @@ export function toCameraBody(c: CameraView): CameraBody {
     decode_errors: c.stats?.decodeErrors ?? 0,
     reconnects: c.stats?.reconnects ?? 0,
     objects: c.objects.map(toObject),
+    service_level:
+      c.level === undefined
+        ? null
+        : { since: iso(c.level.since), live: round(c.level.live, 5), kept: round(c.level.kept, 5) },
   };
 }
 

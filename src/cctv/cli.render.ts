@@ -5,6 +5,15 @@ const percent = (share: number) => `${Math.round(share * 100)} %`;
 const figure = (value: number | null, unit: string, digits = 1) =>
   value === null ? '' : `${value.toFixed(digits)} ${unit}`;
 
+/** Rounded down: only what never failed is 100 %. */
+const tenths = (share: number) => `${(Math.floor(share * 1000) / 10).toFixed(share === 1 ? 0 : 1)} %`;
+
+function level({ service_level: of }: CameraBody): string {
+  if (of === null) return '';
+  // Most of the time both are the same; a loss of what was seen is worth its words.
+  return of.live - of.kept < 0.0005 ? tenths(of.live) : `${tenths(of.live)}, kept ${tenths(of.kept)}`;
+}
+
 function size({ streams }: CameraBody): string {
   const stream = streams.detect ?? streams.record ?? streams.live;
   return stream === undefined || stream.width === 0 ? '' : `${stream.codec} ${stream.width}×${stream.height}`;
@@ -33,10 +42,11 @@ export function camerasText({
     figure(c.fps, '/s'),
     figure(c.infer_ms, 'ms'),
     String(c.reconnects),
+    level(c),
     c.record === 'off' ? '' : c.recording ? 'recording' : c.record,
     sees(c),
   ]);
-  const head = ['ID', 'NAME', 'STATE', 'STREAM', 'LOOKS', 'INFERENCE', 'LOST', 'VIDEO', 'SEES'];
+  const head = ['ID', 'NAME', 'STATE', 'STREAM', 'LOOKS', 'INFERENCE', 'LOST', '30 DAYS', 'VIDEO', 'SEES'];
   const by =
     detector === null ? 'nothing is detected' : `detection by ${detector.model} on ${detector.device}`;
   return `${table(head, rows)}\n\n${events} events and ${alerts} alerts today, ${by}`;

@@ -38,6 +38,7 @@ const view = (cameras: CameraView[]): CctvView => ({
   detector: undefined,
   eventsToday: 4,
   alertsToday: 1,
+  eventsWritten: true,
   diskBytes: undefined,
 });
 
@@ -62,6 +63,7 @@ describe('the readings of the cameras', () => {
       'home.cctv.front_gate.received_bytes_total': 1000,
       'home.cctv.cameras_online': 1,
       'home.cctv.cameras_enabled': 1,
+      'home.cctv.events_written': 1,
       'home.cctv.events_today': 4,
       'home.cctv.alerts_today': 1,
     });

@@ -89,6 +89,12 @@ export const cctvMetrics: readonly CctvMetric[] = [
     unit: '',
     read: ({ cameras }) => cameras.filter((c) => c.enabled).length,
   },
+  {
+    leaf: 'events_written',
+    title: 'Events and alerts can be written to disk',
+    unit: '',
+    read: ({ eventsWritten }) => (eventsWritten ? 1 : 0),
+  },
   { leaf: 'events_today', title: 'Events since midnight', unit: '', read: (v) => v.eventsToday },
   { leaf: 'alerts_today', title: 'Alerts since midnight', unit: '', read: (v) => v.alertsToday },
   {

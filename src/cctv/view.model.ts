@@ -1,3 +1,4 @@
+import type { Level } from './levels.rules.ts';
 import type { Box, CameraState, CameraStats, Cause, Identity, Role, StreamInfo } from './model.ts';
 
 /** One object that a camera sees now. */
@@ -36,6 +37,8 @@ export interface CameraView {
   readonly record: 'off' | 'events' | 'continuous';
   readonly recording: boolean;
   readonly objects: readonly SeenObject[];
+  /** What it gave in the last 30 days; absent until that is known. */
+  readonly level?: Level;
 }
 
 export interface CctvView {
@@ -46,6 +49,8 @@ export interface CctvView {
   /** Events and alerts since local midnight. */
   readonly eventsToday: number;
   readonly alertsToday: number;
+  /** Whether events and alerts can be written to disk now. */
+  readonly eventsWritten: boolean;
   /** Alerts on their way to people, and those since the start that could not be told; absent where nobody is told. */
   readonly telling?: { readonly waiting: number; readonly lost: number };
   /** Bytes under recordings and snapshots; undefined until measured. */

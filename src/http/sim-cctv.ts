@@ -35,6 +35,7 @@ export class SimCctv implements CctvPort {
       detector: undefined,
       eventsToday: this.eventRows.length,
       alertsToday: this.alertRows.length,
+      eventsWritten: true,
       diskBytes: undefined,
     };
   }

@@ -84,6 +84,7 @@ const cctv: CctvView = {
   detector: undefined,
   eventsToday: 4,
   alertsToday: 1,
+  eventsWritten: true,
   diskBytes: { recordings: 5_000, snapshots: 300 },
 };
 

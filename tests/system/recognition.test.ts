@@ -236,6 +236,7 @@ test('with a real face process neither a picture nor a vector is in the log, the
     cameras: service.cameras(),
     eventsToday: 1,
     alertsToday: 0,
+    eventsWritten: true,
     diskBytes: undefined,
     detector: undefined,
   };

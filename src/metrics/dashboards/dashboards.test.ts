@@ -225,6 +225,7 @@ describe.skipIf(graphiteMissing !== undefined)(
         detector: undefined,
         eventsToday: n,
         alertsToday: 1,
+        eventsWritten: true,
         telling: late ? { waiting: 1, lost: 2 } : { waiting: n % 2, lost: 0 },
         diskBytes: { recordings: 1e9, snapshots: 1e6 },
       };

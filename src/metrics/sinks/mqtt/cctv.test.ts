@@ -67,6 +67,7 @@ class House {
     detector: undefined,
     eventsToday: 0,
     alertsToday: 0,
+    eventsWritten: true,
     diskBytes: undefined,
   });
   lastAlert = (id: string) => this.alerts.get(id);
