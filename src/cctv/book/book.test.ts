@@ -96,6 +96,27 @@ test('an alert and its deliveries are one transaction: told again they are not d
   expect(book.deliveriesOf('a1').map(({ state }) => state)).toEqual(['done', 'waiting']);
 });
 
+test('of thousands for one peer a page is given out, the most severe first, and all of what others wait for', async () => {
+  const book = await open();
+  for (let i = 0; i < 30; i += 1) {
+    const severity = i === 29 ? 'critical' : 'warning';
+    const action = { type: 'webhook', to: 'phone' };
+    await book.alert(anAlert(`a${i}`, start, { severity }), [
+      aDelivery(`d${i}`, `a${i}`, start + i, { channel: 'webhook', action }),
+    ]);
+  }
+  await book.alert(anAlert('b', start), [aDelivery('other', 'b', start + 50)]);
+  const ids = (now: number) => book.due(now, 3).map(({ id }) => id);
+  expect(ids(start + 99)).toEqual(['d0', 'd1', 'd29', 'other']);
+  expect([book.waiting(), book.waiting('webhook'), book.waiting('pigeon')]).toEqual([31, 30, 0]);
+  await book.mark('d0', 'done');
+  await book.mark('d1', 'waiting', { dueAt: start + 9_000, detail: 'away' });
+  expect(ids(start + 2)).toEqual(['d2']);
+  await book.hasten(start + 2);
+  expect(ids(start + 2)).toEqual(['d1', 'd10', 'd29', 'other']);
+  expect(book.deliveriesOf('a1')[0]).toMatchObject({ dueAt: start + 2, detail: 'away' });
+});
+
 test('lists come in pages that neither repeat nor miss a row, also within one instant', async () => {
   const book = await open();
   for (let i = 0; i < 25; i += 1)

@@ -281,9 +281,14 @@ export class EventBook {
     );
   }
 
-  /** Deliveries that wait and whose time has come, the longest waiting first. */
+  /** Deliveries that wait and whose time has come, the longest waiting first: of each action the `limit` most severe. */
   due(now: number, limit: number): DeliveryRow[] {
     return this.#deliveries.due(now, limit);
+  }
+
+  /** Everything that waits is due at `now` (epoch ms) at the latest. */
+  hasten(now: number): Promise<void> {
+    return this.#deliveries.hasten(now);
   }
 
   /** What became of a try. Says nothing of a delivery that is not known. */
@@ -296,9 +301,12 @@ export class EventBook {
     return this.#deliveries.of(alert);
   }
 
-  /** Number of deliveries that are not over. */
-  waiting(): number {
-    return this.#deliveries.waiting();
+  /** Number of deliveries that are not over, of one channel or of all. */
+  waiting(channel?: string): number {
+    const counts = this.#deliveries.waiting();
+    return channel === undefined
+      ? counts.values().reduce((sum, n) => sum + n, 0)
+      : (counts.get(channel) ?? 0);
   }
 
   /** How many events and alerts began at or after `at` (epoch ms). */

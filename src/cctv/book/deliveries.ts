@@ -27,19 +27,33 @@ export class Deliveries {
     };
   }
 
+  /** At most `limit` of each action, the most severe of it, so that thousands for one peer hide none for another. */
   due(now: number, limit: number): DeliveryRow[] {
     const held = [...this.#unwritten.values()].map(({ row }) => row);
     const stored = this.#file
       .all(
-        `select * from deliveries where state = 'waiting' and due <= ? order by due limit ?`,
+        `select * from (select d.*, row_number() over (partition by d.channel, d.action order by
+           case a.severity when 'critical' then 0 when 'info' then 2 else 1 end, d.due, d.id) as turn
+           from deliveries as d left join alerts as a on a.id = d.alert
+           where d.state = 'waiting' and d.due <= ?)
+         where turn <= ? order by due, id`,
         toSeconds(now),
         limit + held.length,
       )
       .map(toDelivery)
       .filter((row) => !this.#unwritten.has(row.id));
-    return [...stored, ...held.filter((row) => row.state === 'waiting' && row.dueAt <= now)]
-      .toSorted((a, b) => a.dueAt - b.dueAt)
-      .slice(0, limit);
+    return [...stored, ...held.filter((row) => row.state === 'waiting' && row.dueAt <= now)].toSorted(
+      (a, b) => a.dueAt - b.dueAt,
+    );
+  }
+
+  /** Everything that waits is due now. */
+  hasten(now: number): Promise<void> {
+    for (const { row } of [...this.#unwritten.values()])
+      if (row.state === 'waiting' && row.dueAt > now) void this.mark(row.id, 'waiting', { dueAt: now });
+    const due = toSeconds(now);
+    const sql = `update deliveries set due = ? where state = 'waiting' and due > ?`;
+    return this.#file.write({ durable: false, changes: [[sql, [due, due]]] });
   }
 
   mark(id: string, state: DeliveryState, change: DeliveryChange): Promise<void> {
@@ -49,7 +63,8 @@ export class Deliveries {
     const { detail = was, attempts = row.attempts, dueAt = row.dueAt } = change;
     this.#hold({ ...rest, state, attempts, dueAt, ...(detail !== undefined && { detail }) });
     return this.#file.write({
-      durable: true,
+      // Of one that still waits only the time of its next try is lost with the power, and that is asked for at each start.
+      durable: state !== 'waiting',
       changes: [
         [
           'update deliveries set state = ?, attempts = ?, due = ?, detail = ? where id = ?',
@@ -74,8 +89,12 @@ export class Deliveries {
     return [...stored, ...held].toSorted((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  waiting(): number {
-    return this.#file.number(`select count(*) as n from deliveries where state = 'waiting'`);
+  /** How many are not over, by channel. */
+  waiting(): ReadonlyMap<string, number> {
+    const counted = this.#file.all(
+      `select channel, count(*) as n from deliveries where state = 'waiting' group by channel`,
+    );
+    return new Map(counted.map((row) => [String(row['channel']), Number(row['n'])]));
   }
 
   #hold(row: DeliveryRow): void {

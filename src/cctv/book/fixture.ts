@@ -28,7 +28,12 @@ export const anAlert = (id: string, at: number, over: Partial<AlertRow> = {}): A
   ...over,
 });
 
-export const aDelivery = (id: string, alert: string, dueAt: number): DeliveryRow => ({
+export const aDelivery = (
+  id: string,
+  alert: string,
+  dueAt: number,
+  over: Partial<DeliveryRow> = {},
+): DeliveryRow => ({
   id,
   alert,
   channel: 'speak',
@@ -36,6 +41,7 @@ export const aDelivery = (id: string, alert: string, dueAt: number): DeliveryRow
   state: 'waiting',
   attempts: 0,
   dueAt,
+  ...over,
 });
 
 export const aPoint = (event: string, at: number, left = 0.5): PathPoint => ({

@@ -80,10 +80,15 @@ export class MemoryDeliveries implements DeliveryStore {
   }
 
   due(now: number, limit: number): DeliveryRow[] {
-    return [...this.rows.values()]
-      .filter((row) => row.state === 'waiting' && row.dueAt <= now)
-      .toSorted((a, b) => a.dueAt - b.dueAt)
-      .slice(0, limit);
+    const due = [...this.rows.values()].filter((row) => row.state === 'waiting' && row.dueAt <= now);
+    return [...Map.groupBy(due, (row) => JSON.stringify([row.channel, row.action])).values()]
+      .flatMap((rows) => rows.toSorted((a, b) => a.dueAt - b.dueAt).slice(0, limit))
+      .toSorted((a, b) => a.dueAt - b.dueAt);
+  }
+
+  hasten(now: number): void {
+    for (const row of this.rows.values())
+      if (row.state === 'waiting' && row.dueAt > now) this.rows.set(row.id, { ...row, dueAt: now });
   }
 
   mark(
@@ -101,7 +106,9 @@ export class MemoryDeliveries implements DeliveryStore {
     });
   }
 
-  waiting(): number {
-    return [...this.rows.values()].filter((row) => row.state === 'waiting').length;
+  waiting(channel?: string): number {
+    return [...this.rows.values()].filter(
+      (row) => row.state === 'waiting' && (channel === undefined || row.channel === channel),
+    ).length;
   }
 }

@@ -1,11 +1,15 @@
+import type { DeliveryRow } from '#cctv/index.ts';
 import type { Clock } from '#kernel/driver.ts';
 import { reason } from '#kernel/errors.ts';
 import type { State } from '#platform/health.ts';
 import type { AlertChannelStats } from '#platform/stats.ts';
+import type { AlertMessage } from '../model.ts';
 import type { Channel, ChannelHealth, OpenChannel } from './contract.ts';
 import { quantile } from './queue.rules.ts';
 
 const checkLimitMs = 30_000;
+/** Whatever is due is tried within this. */
+const triedMs = 5_000;
 /** Durations kept for quantiles. */
 const mostDurations = 512;
 
@@ -13,9 +17,18 @@ const mostDurations = 512;
 // oxlint-disable-next-line typescript/no-explicit-any
 export type AnyChannel = Channel<string, any>;
 
+/** A delivery that could go now. */
+export interface Ready {
+  readonly row: DeliveryRow;
+  readonly alert: AlertMessage;
+  readonly action: unknown;
+}
+
 /** What fails together. */
 export interface Lane {
   inFlight: number;
+  /** What goes when there is room, one message each. */
+  next: Ready[][];
   failures: number;
   /** Epoch milliseconds. */
   restUntil: number;
@@ -48,7 +61,7 @@ export class Place {
   lane(key: string): Lane {
     const known = this.lanes.get(key);
     if (known !== undefined) return known;
-    const lane: Lane = { inFlight: 0, failures: 0, restUntil: 0, why: '', parked: false };
+    const lane: Lane = { inFlight: 0, next: [], failures: 0, restUntil: 0, why: '', parked: false };
     this.lanes.set(key, lane);
     return lane;
   }
@@ -88,6 +101,11 @@ export class Place {
       this.#checked = { state: 'down', detail: reason(error) };
     }
     over.abort();
+    // What waited there would have been tried by now; nothing does, and the channel works: what failed is over.
+    if (this.#checked.state === 'ok')
+      for (const [key, lane] of this.lanes)
+        if (lane.inFlight === 0 && lane.next.length === 0 && clock.now() - lane.restUntil >= triedMs)
+          this.lanes.delete(key);
   }
 
   /** How it fares: what deliveries met weighs more than what a check found. */

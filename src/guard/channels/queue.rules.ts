@@ -28,7 +28,7 @@ export function consequence(
 ): Consequence {
   const { remedy, code, retryAfterMs } = failure;
   if (code === 'RATE_LIMITED' && retryAfterMs !== undefined)
-    return { rest: 'lane', waitMs: Math.max(1, retryAfterMs), counts: false, parked: false };
+    return { rest: 'lane', waitMs: Math.max(firstMs, retryAfterMs), counts: false, parked: false };
   if (remedy === 'fix-config') return { rest: 'lane', waitMs: parkedMs, counts: true, parked: true };
   if (remedy === 'retry')
     return {

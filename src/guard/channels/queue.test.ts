@@ -163,6 +163,47 @@ test('a channel that hangs delays no other channel and no other lane', async () 
   expect(store.rows.get('a')!.state).toBe('waiting');
 });
 
+test('thousands that wait for one peer hide none for another, and cost the store few questions', async () => {
+  const behave = { now: hangs };
+  const peer = channel('test', {
+    now: (alerts, signal) => (alerts[0]!.id === 'other' ? works(alerts, signal) : behave.now(alerts, signal)),
+  });
+  let asked = 0;
+  const store = new (class extends MemoryDeliveries {
+    override due(now: number, limit: number) {
+      asked += 1;
+      return super.due(now, limit);
+    }
+  })();
+  const { queue, clock, known } = await house({ channels: { test: peer.channel }, store });
+  known.set('other', someAlert({ id: 'other' }));
+  store.add(...Array.from({ length: 6_000 }, (_, i) => ({ id: `slow-${i}` })));
+  store.add({ id: 'other', alert: 'other', action: { type: 'test', lane: 'b' }, dueAt: someInstant });
+  queue.wake();
+  await clock.advance(3_000);
+  expect(peer.calls).toEqual([...Array.from({ length: 4 }, () => ['alert-1']), ['other']]);
+  expect(queue.stats()[0]).toMatchObject({ waiting: 6_000, delivered: 1 });
+  behave.now = works;
+  asked = 0;
+  await clock.advance(70_000);
+  expect(queue.stats()[0]).toMatchObject({ waiting: 0, delivered: 6_001 });
+  // Seventy seconds, and once for each page.
+  expect(asked).toBeLessThan(150);
+});
+
+test('a failure of which nothing waits any more is over once the channel is found to work', async () => {
+  const behave = { now: fails('UNREACHABLE', 'no speaker') as Behaviour };
+  const voice = channel('test', behave, { staleAfterMs: 60_000 });
+  const { queue, store, clock, health } = await house({ channels: { test: voice.channel } });
+  store.add({});
+  queue.wake();
+  await clock.advance(100_000);
+  expect(store.rows.get('delivery-1')).toMatchObject({ state: 'given-up' });
+  expect(health.get('alerts.test')).toMatchObject({ state: 'down', detail: 'no speaker' });
+  await clock.advance(300_000);
+  expect(health.get('alerts.test')).toMatchObject({ state: 'ok', detail: 'fine' });
+});
+
 test('a peer that is away is asked by one delivery at a time, ever more rarely, and all arrive when it is back', async () => {
   const behave = { now: fails('UNREACHABLE', 'nobody there') as Behaviour };
   const peer = channel('test', behave);
@@ -454,9 +495,10 @@ test('each kind of failure has its consequence', () => {
   expect(of('UNREACHABLE', 'x')).toEqual({ rest: 'lane', waitMs: 1_000, counts: true, parked: false });
   expect(of('UNREACHABLE', 'x', { retryAfterMs: 7_000 }).waitMs).toBe(7_000);
   expect(of('RATE_LIMITED', 'x')).toEqual({ rest: 'lane', waitMs: 1_000, counts: true, parked: false });
-  expect(of('RATE_LIMITED', 'x', { retryAfterMs: 5 })).toEqual({
+  // A peer that says "at once" for ever is not asked in a loop.
+  expect(of('RATE_LIMITED', 'x', { retryAfterMs: 0 })).toEqual({
     rest: 'lane',
-    waitMs: 5,
+    waitMs: 1_000,
     counts: false,
     parked: false,
   });

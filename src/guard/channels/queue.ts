@@ -6,7 +6,7 @@ import type { AlertChannelStats } from '#platform/stats.ts';
 import type { AlertMessage } from '../model.ts';
 import type { DeliveryStore, FindAlert } from '../port.ts';
 import type { ChannelIo, ChannelSettings, OpenChannel } from './contract.ts';
-import { Place, type AnyChannel, type Lane } from './place.ts';
+import { Place, type AnyChannel, type Lane, type Ready } from './place.ts';
 import { byUrgency, consequence, spell } from './queue.rules.ts';
 
 /** How often due deliveries are looked for when nothing calls. */
@@ -14,13 +14,8 @@ const lookMs = 1_000;
 const idleLookMs = 30_000;
 /** How often a channel that rests is asked whether it would work. */
 const checkMs = 300_000;
-/** Deliveries read at a time; more when these cannot go. */
+/** Deliveries read at a time of each action, and alerts in one digest. */
 const pageRows = 200;
-const mostRows = 5_000;
-/** Alerts in one digest. */
-const mostInDigest = 200;
-/** Later than every delivery. */
-const always = 8.64e15;
 
 export interface QueueIo {
   readonly clock: Clock;
@@ -30,13 +25,6 @@ export interface QueueIo {
   readonly store: DeliveryStore;
   readonly find: FindAlert;
   readonly channels: Readonly<Record<string, AnyChannel>>;
-}
-
-/** A delivery that could go now. */
-interface Ready {
-  readonly row: DeliveryRow;
-  readonly alert: AlertMessage;
-  readonly action: unknown;
 }
 
 /**
@@ -52,7 +40,6 @@ export class AlertQueue {
   readonly #told = new Map<string, DeliveryRow>();
   #settings: ChannelSettings | undefined;
   #exchange: Promise<void> = Promise.resolve();
-  #stuck = 0;
   #wake: () => void = () => {};
   #checkNow: () => void = () => {};
   #lookedAt = 0;
@@ -127,21 +114,14 @@ export class AlertQueue {
   }
 
   stats(): AlertChannelStats[] {
-    const { store } = this.#io;
-    const rows = store.waiting() === 0 ? [] : store.due(always, mostRows);
-    return [...this.#places.values()].map((place) =>
-      place.stats(rows.filter((r) => r.channel === place.kind).length),
-    );
+    return [...this.#places.values()].map((place) => place.stats(this.#io.store.waiting(place.kind)));
   }
 
   /** Everything that waits may try at once: the world has changed since. */
   #release(): void {
     const { store, clock } = this.#io;
-    const now = clock.now();
     for (const { lanes } of this.#places.values()) for (const lane of lanes.values()) lane.restUntil = 0;
-    for (const row of store.due(always, mostRows))
-      if (row.dueAt > now && !this.#busy.has(row.id))
-        this.#mark(row.id, 'waiting', { attempts: row.attempts, dueAt: now, detail: row.detail });
+    this.#written(store.hasten(clock.now()));
   }
 
   /** Starts what can go; true while there is anything to come back for soon. */
@@ -152,17 +132,13 @@ export class AlertQueue {
     // A clock that was set back would make everything wait for as long.
     if (now < this.#lookedAt - lookMs) this.#release();
     this.#lookedAt = now;
-    const rows = store
-      .due(now, Math.min(mostRows, pageRows + this.#stuck))
-      .filter((r) => !this.#told.has(r.id));
+    const rows = store.due(now, pageRows).filter((r) => !this.#told.has(r.id) && !this.#busy.has(r.id));
     const lanes = Map.groupBy(
-      rows.filter((r) => !this.#busy.has(r.id)).flatMap((row) => this.#ready(row, now) ?? []),
+      rows.flatMap((row) => this.#ready(row, now) ?? []),
       ({ row, action }) => `${row.channel}\n${this.#places.get(row.channel)!.channel.lane(action)}`,
     );
-    let started = 0;
-    for (const [key, ready] of lanes)
-      started += this.#serve(key.slice(key.indexOf('\n') + 1), ready, now, signal);
-    this.#stuck = rows.length - started;
+    for (const { lanes: all } of this.#places.values()) for (const lane of all.values()) lane.next = [];
+    for (const [key, ready] of lanes) this.#serve(key.slice(key.indexOf('\n') + 1), ready, now, signal);
     return (
       rows.length > 0 || [...this.#places.values()].some((p) => p.lanes.values().some((l) => l.why !== ''))
     );
@@ -190,26 +166,28 @@ export class AlertQueue {
     return undefined;
   }
 
-  /** Starts what a lane has room for; the number of rows that are on their way. */
-  #serve(laneKey: string, ready: readonly Ready[], now: number, signal: AbortSignal): number {
+  /** Starts what a lane has room for, and keeps the rest at hand; one that rests postpones it. */
+  #serve(laneKey: string, ready: readonly Ready[], now: number, signal: AbortSignal): void {
     const place = this.#places.get(ready[0]!.row.channel)!;
-    if (place.paused || place.open === undefined) return 0;
+    if (place.paused || place.open === undefined) return;
     const lane = place.lane(laneKey);
     if (now < lane.restUntil) {
       for (const { row, alert } of ready)
         this.#postpone(row, alert, place, lane.restUntil, row.attempts, lane.why);
-      return ready.length;
+      return;
     }
+    lane.next = this.#batches(place, ready, now);
+    this.#startNext(place, lane, signal);
+  }
+
+  #startNext(place: Place, lane: Lane, signal: AbortSignal): void {
     // After a failure one goes ahead; the others follow once it has arrived.
-    let room = (lane.failures > 0 || lane.why !== '' ? 1 : place.channel.concurrency) - lane.inFlight;
-    let started = 0;
-    for (const batch of this.#batches(place, ready, now)) {
-      if (room <= 0) break;
-      room -= 1;
-      started += batch.length;
+    const most = lane.failures > 0 || lane.why !== '' ? 1 : place.channel.concurrency;
+    while (lane.inFlight < most && !place.paused && !signal.aborted) {
+      const batch = lane.next.shift();
+      if (batch === undefined) return;
       this.#start(place, lane, batch, signal);
     }
-    return started;
   }
 
   /** Deliveries that go in one message, the urgent first. Only what was held back before is put together. */
@@ -227,7 +205,7 @@ export class AlertQueue {
     const groups = Map.groupBy(able, ({ row }) =>
       row.detail === undefined ? row.id : `${row.dueAt} ${JSON.stringify(row.action)}`,
     );
-    return [...groups.values()].map((group) => group.slice(0, mostInDigest));
+    return [...groups.values()].map((group) => group.slice(0, pageRows));
   }
 
   #start(place: Place, lane: Lane, batch: readonly Ready[], signal: AbortSignal): void {
@@ -241,7 +219,9 @@ export class AlertQueue {
         for (const { row } of batch) this.#busy.delete(row.id);
         lane.inFlight -= 1;
         place.inFlight.delete(done);
-        this.wake();
+        this.#startNext(place, lane, signal);
+        // Only with nothing at hand is the store asked again: it may hold thousands.
+        if (lane.next.length === 0) this.wake();
       });
     place.inFlight.add(done);
   }
@@ -290,7 +270,7 @@ export class AlertQueue {
     const text = failure.message;
     if (counts) place.failures += 1;
     const news = lane.why !== text;
-    if (rest === 'lane') Object.assign(lane, { restUntil: dueAt, why: text, parked });
+    if (rest === 'lane') Object.assign(lane, { restUntil: dueAt, why: text, parked, next: [] });
     if (rest === 'lane' && counts) lane.failures += 1;
     if (news && parked)
       log.error(`${place.kind} error: ${text}; it waits until the settings change`, { error });
@@ -315,9 +295,13 @@ export class AlertQueue {
     this.#mark(row.id, 'waiting', { attempts, dueAt: Math.min(dueAt, last), detail });
   }
 
-  /** The store knows at once; that the disk does not is trouble of the store, which it reports itself. */
   #mark(...[id, state, change]: Parameters<DeliveryStore['mark']>): void {
-    Promise.resolve(this.#io.store.mark(id, state, change)).catch((error: unknown) =>
+    this.#written(this.#io.store.mark(id, state, change));
+  }
+
+  /** The store knows at once; that the disk does not is trouble of the store, which it reports itself. */
+  #written(work: void | Promise<void>): void {
+    Promise.resolve(work).catch((error: unknown) =>
       this.#io.log.error(`alert queue error: ${reason(error)}`, { error }),
     );
   }
