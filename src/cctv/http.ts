@@ -16,6 +16,8 @@ import {
   toCctvBody,
   toSeenEventBody,
 } from './body.ts';
+import type { Clip } from './keep/clip.ts';
+import { wantedBytes } from './range.rules.ts';
 import type { CctvView } from './view.model.ts';
 
 /** What the routes need of the cameras. All instants are epoch ms. */
@@ -28,8 +30,8 @@ export interface CctvPort {
   falseAlarm(alert: string, on: boolean, actor: string): Promise<void>;
   /** Absolute file of the picture of an event; undefined where there is none. */
   snapshot(event: string, clean: boolean): string | undefined;
-  /** One playable file (MP4) of the video of an event. Throws NOT_FOUND. */
-  clip(event: string): Promise<{ readonly bytes: number; stream(): AsyncGenerator<Uint8Array> }>;
+  /** One playable file (MP4) of the video of an event; `endAt` grows while the event goes on. Throws NOT_FOUND. */
+  clip(event: string): Promise<Pick<Clip, 'bytes' | 'endAt' | 'stream'>>;
   onChange(listener: () => void): () => void;
 }
 
@@ -151,18 +153,31 @@ export function cctvRoutes(port: CctvPort, { mayAct }: CctvRouteOptions): Fastif
       {
         schema: {
           tags,
-          summary: 'The video of an event',
+          summary: 'The video of an event, its first two hours',
           params: z.object({ id }),
-          response: { 200: binary('The video', 'video/mp4'), 404: errorBody },
+          response: {
+            200: binary('The video', 'video/mp4'),
+            206: binary('The part of it that Range asked for', 'video/mp4'),
+            404: errorBody,
+            416: binary('Nothing of that range exists', 'video/mp4'),
+          },
         },
       },
-      async ({ params }, reply) => {
+      async ({ params, headers }, reply) => {
         found(params.id);
-        const clip = await port.clip(params.id);
+        const { bytes, endAt, stream } = await port.clip(params.id);
+        const tag = `"${Math.round(endAt)}-${bytes}"`;
+        // Safari plays nothing from a server that gives no parts.
+        const wanted = wantedBytes(headers.range, bytes, tag, headers['if-range']?.toString());
+        void reply.headers({ 'accept-ranges': 'bytes', etag: tag, 'cache-control': 'private, no-cache' });
+        if (wanted === 'none') return reply.code(416).header('content-range', `bytes */${bytes}`).send();
+        const { from, to } = wanted ?? { from: 0, to: bytes };
+        if (wanted !== undefined)
+          void reply.code(206).header('content-range', `bytes ${from}-${to - 1}/${bytes}`);
         return reply
           .type('video/mp4')
-          .header('content-length', clip.bytes)
-          .send(Readable.from(clip.stream()));
+          .header('content-length', to - from)
+          .send(Readable.from(stream(from, to)));
       },
     );
     app.get(

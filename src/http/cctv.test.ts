@@ -138,6 +138,30 @@ test('the video of an event is one file', async () => {
   expect([status, type, [...raw]]).toEqual([200, 'video/mp4', [0, 0, 0, 8]]);
 });
 
+test('a player gets any part of the video, and all of it once the event has gone on', async () => {
+  const { house, ask } = await app();
+  house.cctv.videos.set('e1', new Uint8Array([0, 1, 2, 3, 4]));
+  const part = async (headers: Record<string, string>) => {
+    const { status, raw, reply } = await ask('/api/cctv/events/e1/clip.mp4', undefined, headers);
+    return {
+      status,
+      bytes: [...raw],
+      range: reply.headers['content-range'],
+      etag: String(reply.headers.etag),
+    };
+  };
+  const { etag } = await part({});
+  const second = { status: 206, bytes: [1, 2], range: 'bytes 1-2/5', etag };
+  expect(await part({ range: 'bytes=1-2' })).toEqual(second);
+  expect(await part({ range: 'bytes=1-2', 'if-range': etag })).toEqual(second);
+  expect(await part({ range: 'bytes=9-' })).toMatchObject({ status: 416, bytes: [], range: 'bytes */5' });
+  house.cctv.videos.set('e1', new Uint8Array([0, 1, 2, 3, 4, 5]));
+  expect(await part({ range: 'bytes=1-2', 'if-range': etag })).toMatchObject({
+    status: 200,
+    bytes: [0, 1, 2, 3, 4, 5],
+  });
+});
+
 test('only who is signed in calls an alert false', async () => {
   const { house, ask, signedIn } = await app();
   expect((await ask('/api/cctv/alerts/a1/false', {})).status).toBe(401);

@@ -64,8 +64,9 @@ export class SimCctv implements CctvPort {
     if (video === undefined) throw new LaresError('NOT_FOUND', `there is no video of ${event}`);
     return {
       bytes: video.length,
-      async *stream() {
-        yield video;
+      endAt: this.#now(),
+      async *stream(from?: number, to?: number) {
+        yield video.subarray(from, to);
       },
     };
   };

@@ -9,6 +9,8 @@ const longestHead = 4 * 2 ** 20;
 const pieceBytes = 256 * 1024;
 /** A pause in the recording is shown as a still picture of at most this long. */
 const longestPause = 2 * ticks;
+// An event may last for days; the pictures of two hours are some tens of megabytes of index.
+const longestMs = 2 * 3_600_000;
 
 interface Piece extends Indexed {
   readonly file: string;
@@ -17,24 +19,35 @@ interface Piece extends Indexed {
   readonly at: number;
 }
 
+/** Bytes of one file, in one piece. */
+interface Run {
+  readonly file: string;
+  readonly offset: number;
+  length: number;
+}
+
 export interface Clip {
   readonly startAt: number;
   readonly endAt: number;
   readonly bytes: number;
-  /** The file in pieces; reads the recordings as it goes. */
-  stream(): AsyncGenerator<Uint8Array>;
+  /**
+   * The bytes from `from` up to, not including `to`; all of them unless told. The recordings that it needs are open from
+   * the first piece on, so that they may be deleted meanwhile. Throws when one was deleted or cut off before.
+   */
+  stream(from?: number, to?: number): AsyncGenerator<Uint8Array>;
 }
 
 /**
  * One playable file of what `segments` (of one camera) hold between `from` and `to` (epoch ms), from the keyframe
- * before. Nothing is encoded again. A segment that was removed meanwhile is passed over, one that was cut off by a crash
- * gives what is whole. Throws NOT_FOUND when nothing was recorded then.
+ * before, two hours at most. Nothing is encoded again. A segment that was removed meanwhile is passed over, one that was
+ * cut off by a crash gives what is whole. Throws NOT_FOUND when nothing was recorded then.
  */
 export async function makeClip(segments: readonly SegmentRow[], from: number, to: number): Promise<Clip> {
+  const until = Math.min(to, from + longestMs);
   const pieces: Piece[] = [];
   for (const segment of segments.toSorted((a, b) => a.startAt - b.startAt)) {
     const end = pieces.at(-1)?.at ?? -Infinity;
-    pieces.push(...(await cut(segment, from, to)).filter((piece) => piece.at > end));
+    for (const piece of await cut(segment, from, until)) if (piece.at > end) pieces.push(piece);
   }
   const [first] = pieces;
   const last = pieces.at(-1);
@@ -52,24 +65,25 @@ export async function makeClip(segments: readonly SegmentRow[], from: number, to
       size: piece.size,
       key: piece.key,
       shift: piece.shift,
-      duration: until(piece, pieces[i + 1]),
+      duration: standing(piece, pieces[i + 1]),
       entry,
     };
   });
   const head = fileHead(tracks, placed, first.at);
+  const runs = runsOf(pieces);
   return {
     startAt: first.at,
     endAt: last.at + (last.duration * 1000) / ticks,
     bytes: placed.reduce((n, sample) => n + sample.size, head.length),
-    async *stream() {
-      yield head;
-      yield* content(pieces);
+    async *stream(begin = 0, end = Infinity) {
+      if (begin < head.length) yield head.subarray(begin, end);
+      yield* content(runs, begin - head.length, end - head.length);
     },
   };
 }
 
 /** Ticks that a picture stands: to the next one, also when that is of another file. */
-function until(piece: Piece, next: Piece | undefined): number {
+function standing(piece: Piece, next: Piece | undefined): number {
   if (next === undefined || next.file === piece.file) return piece.duration;
   const gap = Math.round(((next.at - piece.at) * ticks) / 1000);
   return Math.max(1, Math.min(gap, piece.duration + longestPause));
@@ -122,26 +136,39 @@ async function read(handle: FileHandle, at: number, length: number): Promise<Buf
   return buffer.subarray(0, bytesRead);
 }
 
-/** The bytes of the pictures, neighbours read together. */
-async function* content(pieces: readonly Piece[]): AsyncGenerator<Uint8Array> {
-  let handle: FileHandle | undefined;
-  let file = '';
+/** Neighbours together: they are read in one go. */
+function runsOf(pieces: readonly Piece[]): Run[] {
+  const runs: Run[] = [];
+  for (const { file, offset, size } of pieces) {
+    const last = runs.at(-1);
+    if (last?.file === file && last.offset + last.length === offset) last.length += size;
+    else runs.push({ file, offset, length: size });
+  }
+  return runs;
+}
+
+/** The bytes of runs, of which `from` to `to` are wanted, counted from the first. */
+async function* content(runs: readonly Run[], from: number, to: number): AsyncGenerator<Uint8Array> {
+  const wanted: Run[] = [];
+  let at = 0;
+  for (const { file, offset, length } of runs) {
+    const skip = Math.max(0, from - at);
+    const rest = Math.min(length, to - at) - skip;
+    if (rest > 0) wanted.push({ file, offset: offset + skip, length: rest });
+    at += length;
+  }
+  const handles = new Map<string, FileHandle>();
   try {
-    for (let i = 0; i < pieces.length;) {
-      const first = pieces[i]!;
-      if (file !== first.file) {
-        await handle?.close();
-        handle = await open(first.file, 'r');
-        file = first.file;
+    for (const { file } of wanted) if (!handles.has(file)) handles.set(file, await open(file, 'r'));
+    for (const { file, offset, length } of wanted)
+      for (let done = 0; done < length; done += pieceBytes) {
+        const count = Math.min(pieceBytes, length - done);
+        const bytes = await read(handles.get(file)!, offset + done, count);
+        // Whoever was told a length would wait for the rest.
+        if (bytes.length < count) throw new Error(`${file} became shorter while it was read`);
+        yield bytes;
       }
-      let end = first.offset;
-      while (pieces[i]?.file === file && pieces[i]!.offset === end && end - first.offset < pieceBytes) {
-        end += pieces[i]!.size;
-        i += 1;
-      }
-      yield await read(handle!, first.offset, end - first.offset);
-    }
   } finally {
-    await handle?.close();
+    for (const handle of handles.values()) await handle.close();
   }
 }

@@ -267,17 +267,22 @@ function tablesOf(samples: readonly Placed[], offset: number): Buffer[] {
     else chunks.push({ entry, count: 1, offset: at });
     at += size;
   }
-  const table = (rows: readonly (readonly number[])[]) => [
-    u32(rows.length),
-    ...rows.map((row) => u32(...row)),
-  ];
-  const keys = samples.flatMap(({ key }, i) => (key ? [i + 1] : []));
+  const keys = samples.flatMap(({ key }, i) => (key ? [[i + 1]] : []));
   return [
-    full('stts', 0, 0, ...table(runs(samples.map((sample) => sample.duration)))),
-    full('ctts', 1, 0, ...table(runs(samples.map((sample) => sample.shift)))),
-    full('stss', 0, 0, ...table(keys.map((key) => [key]))),
-    full('stsc', 0, 0, ...table(chunks.map(({ count, entry }, i) => [i + 1, count, entry + 1]))),
-    full('stsz', 0, 0, u32(0), ...table(samples.map(({ size }) => [size]))),
-    full('co64', 0, 0, u32(chunks.length), ...chunks.map((chunk) => u64(chunk.offset))),
+    full('stts', 0, 0, table(runs(samples.map((sample) => sample.duration)))),
+    full('ctts', 1, 0, table(runs(samples.map((sample) => sample.shift)))),
+    full('stss', 0, 0, table(keys)),
+    full('stsc', 0, 0, table(chunks.map(({ count, entry }, i) => [i + 1, count, entry + 1]))),
+    full('stsz', 0, 0, u32(0), table(samples.map(({ size }) => [size]))),
+    full('co64', 0, 0, table(chunks.map((chunk) => [Math.floor(chunk.offset / 2 ** 32), chunk.offset]))),
   ];
+}
+
+/** The number of rows, and their numbers of 32 bits. Hours of pictures are more than a call takes as arguments. */
+function table(rows: readonly (readonly number[])[]): Buffer {
+  const out = Buffer.allocUnsafe(4 + rows.reduce((n, row) => n + row.length * 4, 0));
+  out.writeUInt32BE(rows.length);
+  let at = 4;
+  for (const row of rows) for (const value of row) at = out.writeInt32BE(value | 0, at);
+  return out;
 }
