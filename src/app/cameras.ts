@@ -171,6 +171,7 @@ export class Cameras {
         ...this.#parts,
         live: this.live,
         groundOf: (camera) => this.#calibrations.groundOf(camera),
+        aspectOf: (camera) => this.#calibrations.aspectOf(camera),
       });
       const guard = new HouseGuard(config, {
         clock,

@@ -20,6 +20,7 @@ import { cleanOf } from '#cctv/keep/snapshots.ts';
 import type { LiveHub, LivePort } from '#cctv/live/hub.ts';
 import { sceneFile } from '#cctv/motion/memory.ts';
 import type { PathOnGround } from '#cctv/observer.rules.ts';
+import { Checkup } from '#cctv/onvif/checkup.ts';
 import { planOf, secretsOf } from '#cctv/plan.rules.ts';
 import { Recognition } from '#cctv/recognise/recognition.ts';
 import { CctvService } from '#cctv/service.ts';
@@ -43,6 +44,8 @@ export interface CctvParts {
   readonly live: Pick<LiveHub, 'take' | 'state'>;
   /** Undefined on a camera without calibration. */
   readonly groundOf: (camera: string) => ((label: string) => PathOnGround) | undefined;
+  /** Width over height of the picture that a camera was calibrated on. */
+  readonly aspectOf: (camera: string) => number | undefined;
 }
 
 const pictureMs = 8_000;
@@ -63,6 +66,7 @@ export class Cctv {
   readonly fleet: CameraFleet;
   readonly detector: DetectorProcess;
   readonly recognition: Recognition;
+  readonly #checkup: Checkup;
   readonly #levels: Levels;
   readonly #asked = new Map<number, (jpeg: Uint8Array) => void>();
   #requests = 0;
@@ -77,7 +81,7 @@ export class Cctv {
   #disk: CctvView['diskBytes'];
 
   private constructor(config: HouseConfig, parts: CctvParts, book: EventBook, places: Places | undefined) {
-    const { clock, log, bus, store, dataDir, timeZone, groundOf } = parts;
+    const { clock, log, bus, store, dataDir, timeZone, groundOf, aspectOf } = parts;
     const { recording, snapshots } = config.cctv;
     this.#config = config;
     this.#parts = parts;
@@ -124,6 +128,16 @@ export class Cctv {
       random: Math.random,
       identify: (camera, track, identity) => this.service.identify(camera, track, identity),
     });
+    this.#checkup = new Checkup({
+      clock,
+      log: log.child('cctv'),
+      journal: store.journal,
+      state: store.state,
+      cameras: () => this.service.cameras(),
+      settingsOf: (camera) => this.service.settingsOf(camera),
+      aspectOf,
+      changed: () => this.#tellHealth(),
+    });
     this.fleet.onSignal((signal) => this.#take(signal));
     this.service.onChange(() => this.#tellHealth());
   }
@@ -157,7 +171,12 @@ export class Cctv {
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     this.#arrange();
-    await Promise.all([this.fleet.run(signal), this.recognition.run(signal), this.#keepHouse(signal)]);
+    await Promise.all([
+      this.fleet.run(signal),
+      this.recognition.run(signal),
+      this.#checkup.run(signal),
+      this.#keepHouse(signal),
+    ]);
     await this.#detecting;
   }
 
@@ -290,7 +309,8 @@ export class Cctv {
     this.#told = cameras.map((c) => c.id);
     for (const { id, state, cause, detail, picture } of cameras) {
       const why = [cause, detail].filter((part) => part !== undefined).join(': ');
-      if (state === 'live' && picture !== undefined) health.set(`camera.${id}`, 'degraded', picture.detail);
+      const note = picture?.detail ?? this.#checkup.noteOf(id);
+      if (state === 'live' && note !== undefined) health.set(`camera.${id}`, 'degraded', note);
       else health.set(`camera.${id}`, healthOf[state], state === 'live' ? 'gives pictures' : why || state);
     }
   }

@@ -227,6 +227,11 @@ describe('ONVIF messages', () => {
       '<a:R><a:SystemDateAndTime><b:UTCDateTime><b:Time><b:Hour>10</b:Hour><b:Minute>5</b:Minute><b:Second>7</b:Second></b:Time><b:Date><b:Year>2026</b:Year><b:Month>11</b:Month><b:Day>21</b:Day></b:Date></b:UTCDateTime></a:SystemDateAndTime></a:R>';
     expect(clockOf(replyOf(time))).toBe(Date.UTC(2026, 10, 21, 10, 5, 7));
     expect(clockOf(replyOf('<R/>'))).toBeUndefined();
+    // A token cannot be written for those, and Date throws beyond the last of them.
+    for (const year of ['9999', '275760', '1e9', '-5', '0'])
+      expect(clockOf(replyOf(time.replace('2026', year)))).toBeUndefined();
+    expect(clockOf(replyOf(time.replace('2026', '1970')))).toBe(Date.UTC(1970, 10, 21, 10, 5, 7));
+    expect(clockOf(replyOf(time.replace('>10<', '>1e12<')))).toBeUndefined();
   });
 
   test('name a device, its profiles and encoders; text is bounded and plain', () => {

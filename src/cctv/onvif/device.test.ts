@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { OnvifSim, type OnvifSimOptions, type SimProfile } from '../sim/onvif.ts';
 import { readDevice, sameHost, withoutLogin } from './device.ts';
-import { discoverCameras } from './discover.ts';
+import { discoverCameras, interfacesIn } from './discover.ts';
+import { networkOf } from '#devices/lan/codec/ipv4.ts';
 import { RtspSim } from '../sim/rtsp.ts';
 import { createSocket } from 'node:dgram';
 import { probeMatchesOf, probeMessage } from './soap.ts';
@@ -89,7 +90,7 @@ describe('an ONVIF camera', () => {
     expect(await readDevice({ xaddr: sim.xaddr, credentials: alex, now })).toEqual(whole);
   });
 
-  test.each([90, -3600])(
+  test.each([90, -3600, -1_750_000_000, 3_000_000_000])(
     'whose clock is %i s off is told so, and its tokens are made for its own time',
     async (drift) => {
       const sim = await camera();
@@ -198,6 +199,29 @@ describe('discovery', () => {
     expect(found).toEqual([
       { address: host, name: 'Simulated camera', hardware: 'SIM-1', xaddrs: [], ports: [] },
     ]);
+  });
+
+  test('asks the group only where everybody who hears it lies in a named network', () => {
+    const at = (address: string, cidr: string, internal = false) => ({
+      address,
+      cidr,
+      internal,
+      family: 'IPv4' as const,
+      netmask: '',
+      mac: '',
+    });
+    const interfaces = {
+      lo: [at('127.0.0.1', '127.0.0.1/8', true)],
+      eth0: [
+        at('192.0.2.5', '192.0.2.5/24'),
+        { ...at('2001:db8::1', '2001:db8::1/64'), family: 'IPv6' as const, scopeid: 0 },
+      ],
+      wlan0: [at('10.0.0.5', '10.0.0.5/16')],
+    };
+    const asked = (...named: string[]) => interfacesIn(named.map(networkOf), interfaces);
+    expect(asked('192.0.2.0/24')).toEqual(['192.0.2.5']);
+    expect(asked('192.0.0.0/16', '10.0.0.0/16')).toEqual(['192.0.2.5', '10.0.0.5']);
+    expect(asked('192.0.2.0/28', '10.0.0.0/24', '127.0.0.0/8')).toEqual([]);
   });
 
   test('refuses a network that is too wide to be asked host by host', async () => {

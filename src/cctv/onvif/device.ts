@@ -1,4 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { lookup } from 'node:dns/promises';
 import { LaresError } from '#kernel/errors.ts';
 import { webRequest, type WebReply } from '#platform/http-client.ts';
 import { authorization, parseChallenge, type Credentials } from './digest.ts';
@@ -9,6 +11,8 @@ import {
   informationOf,
   mediaAddressOf,
   parseReply,
+  probeMatchesOf,
+  probeMessage,
   profilesOf,
   requests,
   uriOf,
@@ -44,6 +48,10 @@ export interface OnvifDevice extends DeviceInformation {
 }
 
 const mostBytes = 524_288;
+// A clock and a firmware: what the running house reads must not keep it busy.
+const shortReply = 32_768;
+const discoveryPort = 3702;
+const discoveryMs = 1500;
 
 /**
  * Reads what an ONVIF camera says of itself: firmware, clock, profiles and stream addresses. Asks nothing of any other
@@ -89,6 +97,65 @@ export async function readDevice(options: DeviceOptions): Promise<OnvifDevice> {
   };
 }
 
+/** Asks the one host by WS-Discovery where its device service is; undefined where it has none. */
+export async function xaddrOf(hostname: string, signal?: AbortSignal): Promise<string | undefined> {
+  const address = await lookup(hostname.replace(/^\[|\]$/g, ''), 4).then(
+    (found) => found.address,
+    () => undefined,
+  );
+  if (address === undefined) return undefined;
+  const id = randomUUID();
+  const socket = createSocket('udp4');
+  return new Promise((resolve) => {
+    const done = (found?: string) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
+      socket.close();
+      resolve(found);
+    };
+    const stop = () => done();
+    const timer = setTimeout(stop, discoveryMs);
+    signal?.addEventListener('abort', stop, { once: true });
+    socket.on('error', () => undefined);
+    socket.on('message', (bytes, from) => {
+      if (from.address !== address) return;
+      const [xaddr] = probeMatchesOf(bytes.toString('utf8'), id)
+        .flatMap(({ xaddrs }) => xaddrs)
+        .filter((one) => sameHost(one, `http://${address}/`) !== undefined);
+      if (xaddr !== undefined) done(xaddr);
+    });
+    socket.send(probeMessage(id), discoveryPort, address);
+  });
+}
+
+/**
+ * Clock and firmware of the camera at a host, with one login at most; empty for one that does not speak ONVIF. A refused
+ * login is an answer, not an error, because the clock is open to everybody. Throws UNREACHABLE, TIMEOUT or BAD_REPLY.
+ */
+export async function askAgain(
+  hostname: string,
+  options: Omit<DeviceOptions, 'xaddr'>,
+): Promise<{
+  readonly clockDriftSeconds?: number;
+  readonly firmware?: string;
+  readonly refused?: boolean;
+}> {
+  const xaddr = await xaddrOf(hostname, options.signal);
+  if (xaddr === undefined) return {};
+  const client = new SoapClient({ ...options, xaddr }, options.now ?? Date.now, shortReply);
+  const found: { clockDriftSeconds?: number } = {};
+  try {
+    const drift = await client.readClock();
+    if (drift !== undefined) found.clockDriftSeconds = Math.round(drift / 1000);
+    const { firmware } = informationOf(await client.ask(xaddr, requests.information()));
+    return { ...found, ...(firmware !== undefined && { firmware }) };
+  } catch (error) {
+    const refused = error instanceof LaresError && error.code === 'AUTH_REFUSED';
+    if (!refused && found.clockDriftSeconds === undefined) throw error;
+    return { ...found, refused: refused && options.credentials !== undefined };
+  }
+}
+
 /** The address when it lies on the host that answered; a device must not send us elsewhere. */
 export function sameHost(given: string | undefined, own: string): string | undefined {
   const url = given === undefined ? null : URL.parse(given);
@@ -104,12 +171,14 @@ export function withoutLogin(text: string): string {
 class SoapClient {
   readonly #options: DeviceOptions;
   readonly #now: () => number;
+  readonly #maxBytes: number;
   /** Milliseconds by which the device is ahead. */
   #drift: number | undefined;
 
-  constructor(options: DeviceOptions, now: () => number) {
+  constructor(options: DeviceOptions, now: () => number, maxBytes = mostBytes) {
     this.#options = options;
     this.#now = now;
+    this.#maxBytes = maxBytes;
   }
 
   /** The clock is open to everybody (ONVIF Core 5.9), and its answer makes tokens that the device accepts. */
@@ -175,7 +244,7 @@ class SoapClient {
       headers: { 'content-type': 'application/soap+xml; charset=utf-8', ...headers },
       body,
       deadlineMs: timeoutMs ?? 4000,
-      maxBytes: mostBytes,
+      maxBytes: this.#maxBytes,
       // Cameras sign their own certificates.
       verifyTls: false,
       ...(signal !== undefined && { signal }),

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import {
   contains,
+  encloses,
   formatIpv4,
   hostsOf,
   networkOf,
@@ -126,12 +127,16 @@ function openSocket(own: string, hear: (text: string, address: string) => void):
   });
 }
 
-/** Our own addresses within the networks. */
-function interfacesIn(networks: readonly Network[]): string[] {
-  return Object.values(networkInterfaces()).flatMap((addresses) =>
-    (addresses ?? []).flatMap(({ family, internal, address }) => {
-      const ip = family === 'IPv4' && !internal ? parseIpv4(address) : undefined;
-      return ip !== undefined && networks.some((network) => contains(network, ip)) ? [address] : [];
+/**
+ * Our own addresses on interfaces whose whole network lies in the named ones: a question to a group reaches every host
+ * there, and those beyond the named part must not be asked.
+ */
+export function interfacesIn(networks: readonly Network[], interfaces = networkInterfaces()): string[] {
+  return Object.values(interfaces).flatMap((addresses) =>
+    (addresses ?? []).flatMap(({ family, internal, address, cidr }) => {
+      if (family !== 'IPv4' || internal || cidr === null) return [];
+      const own = networkOf(cidr);
+      return networks.some((named) => encloses(named, own)) ? [address] : [];
     }),
   );
 }

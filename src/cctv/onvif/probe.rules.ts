@@ -30,20 +30,32 @@ export function rolesOf(streams: readonly ProbedStream[]): Partial<Record<Role, 
   };
 }
 
+/** What to say of the clock of a camera, by the seconds that it is ahead; undefined where it is right or not known. */
+export const wrongClock = (drift = 0): string | undefined =>
+  Math.abs(drift) <= mostDriftSeconds
+    ? undefined
+    : `the clock of the camera is ${Math.abs(drift)} s ${drift > 0 ? 'ahead' : 'behind'}; set its time server`;
+
+/** What to say of a stream whose keyframes are too far apart; undefined where they are not, or where it is not known. */
+export const keyframesLate = ({
+  width,
+  height,
+  keyframeSeconds = 0,
+}: Pick<ProbedStream, 'width' | 'height' | 'keyframeSeconds'>): string | undefined =>
+  keyframeSeconds <= longestKeyframeSeconds
+    ? undefined
+    : `the ${width}x${height} stream has a keyframe only every ${keyframeSeconds} s, so pictures start late and clips begin early; set the interval to 2 s in the camera`;
+
 /** What a person who adds the camera should know, in sentences that say what to do. */
 export function warningsOf(
   streams: readonly ProbedStream[],
   device: { readonly clockDriftSeconds?: number; readonly analytics?: boolean } = {},
 ): string[] {
-  const drift = device.clockDriftSeconds ?? 0;
+  const clock = wrongClock(device.clockDriftSeconds);
   const bySize = streams.toSorted((a, b) => area(a) - area(b));
-  const slow = bySize.filter(({ keyframeSeconds = 0 }) => keyframeSeconds > longestKeyframeSeconds);
   const smallest = bySize[0];
   return [
-    ...slow.map(
-      ({ width, height, keyframeSeconds }) =>
-        `the ${width}x${height} stream has a keyframe only every ${keyframeSeconds} s, so pictures start late and clips begin early; set the interval to 2 s in the camera`,
-    ),
+    ...bySize.flatMap((stream) => keyframesLate(stream) ?? []),
     ...(streams.length > 0 && !streams.some(({ codec }) => codec === 'h264')
       ? [
           `no stream is H.264 (${[...new Set(bySize.map(({ codec }) => codec))].join(', ')}), and browsers show nothing else; set one stream to H.264 in the camera`,
@@ -60,11 +72,7 @@ export function warningsOf(
           `the smallest stream is ${smallest.width}x${smallest.height}; a second stream of 640x360 would cost a tenth to look at`,
         ]
       : []),
-    ...(Math.abs(drift) >= mostDriftSeconds
-      ? [
-          `the clock of the camera is ${Math.abs(drift)} s ${drift > 0 ? 'ahead' : 'behind'}; set its time server`,
-        ]
-      : []),
+    ...(clock === undefined ? [] : [clock]),
     ...(device.analytics === true
       ? ['the camera analyses its own pictures; switch its motion detection off if frames are lost']
       : []),

@@ -1,12 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import { createSocket } from 'node:dgram';
-import { lookup } from 'node:dns/promises';
 import { LaresError, type Code } from '#kernel/errors.ts';
 import type { Cause } from '../model.ts';
-import { readDevice, sameHost, withoutLogin, type OnvifDevice } from './device.ts';
+import { plainUrl } from '../plan.rules.ts';
+import { readDevice, withoutLogin, xaddrOf, type OnvifDevice } from './device.ts';
 import { loginOf, type Credentials } from './digest.ts';
 import { measureStream } from './measure.ts';
-import { probeMatchesOf, probeMessage, type DeviceInformation } from './soap.ts';
+import type { DeviceInformation } from './soap.ts';
 import type { Probe, ProbedStream } from './probe.model.ts';
 import { knownPaths, rolesOf, warningsOf } from './probe.rules.ts';
 import { describeRtsp } from './rtsp-client.ts';
@@ -31,8 +29,6 @@ interface Candidate {
   readonly name?: string;
 }
 
-const discoveryPort = 3702;
-const discoveryMs = 1500;
 const mostStreams = 4;
 
 /** What each cause of a failed description means to the caller. */
@@ -148,7 +144,7 @@ async function onvifOf(
   options: ProbeOptions,
 ): Promise<OnvifDevice | undefined> {
   const { timeoutMs, signal, now } = options;
-  const xaddr = options.xaddr ?? (await xaddrOf(url.hostname, options));
+  const xaddr = options.xaddr ?? (await xaddrOf(url.hostname, options.signal));
   if (xaddr === undefined) return undefined;
   options.progress?.(`asking ${url.hostname} over ONVIF`);
   try {
@@ -165,37 +161,6 @@ async function onvifOf(
     if (lost) return undefined;
     throw error;
   }
-}
-
-/** Asks the one host by WS-Discovery where its device service is. */
-async function xaddrOf(hostname: string, { signal }: ProbeOptions): Promise<string | undefined> {
-  const address = await lookup(hostname.replace(/^\[|\]$/g, ''), 4).then(
-    (found) => found.address,
-    () => undefined,
-  );
-  if (address === undefined) return undefined;
-  const id = randomUUID();
-  const socket = createSocket('udp4');
-  return new Promise((resolve) => {
-    const done = (found?: string) => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', stop);
-      socket.close();
-      resolve(found);
-    };
-    const stop = () => done();
-    const timer = setTimeout(stop, discoveryMs);
-    signal?.addEventListener('abort', stop, { once: true });
-    socket.on('error', () => undefined);
-    socket.on('message', (bytes, from) => {
-      if (from.address !== address) return;
-      const [xaddr] = probeMatchesOf(bytes.toString('utf8'), id)
-        .flatMap(({ xaddrs }) => xaddrs)
-        .filter((one) => sameHost(one, `http://${address}/`) !== undefined);
-      if (xaddr !== undefined) done(xaddr);
-    });
-    socket.send(probeMessage(id), discoveryPort, address);
-  });
 }
 
 /** The streams among the paths that makes are known to use. Throws what the first description fails with otherwise. */
@@ -237,7 +202,7 @@ async function lookAt(
   options: ProbeOptions,
 ): Promise<ProbedStream | LaresError> {
   const { url, name } = candidate;
-  options.progress?.(`looking at ${url}`);
+  options.progress?.(`looking at ${plainUrl(url)}`);
   if (/^rtsps?:/.test(url)) {
     const described = await describe(url, credentials, options);
     if (!described.ok) return new LaresError(codesOf[described.cause] ?? 'UNREACHABLE', described.detail);
@@ -248,7 +213,7 @@ async function lookAt(
     forMs: options.measureMs ?? 9000,
   };
   const reply = await measureStream(order, options.signal);
-  if (!reply.ok) return new LaresError('BAD_REPLY', `${url}: ${reply.detail}`);
+  if (!reply.ok) return new LaresError('BAD_REPLY', `${plainUrl(url)}: ${reply.detail}`);
   const { keyframeBeyond, keyframeSeconds = keyframeBeyond, ...measured } = reply.measured;
   return {
     url,

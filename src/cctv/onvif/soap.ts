@@ -91,8 +91,10 @@ export function clockOf(reply: Element): number | undefined {
   const [hour, minute, second] = ['Hour', 'Minute', 'Second'].map((name) => numberAt(utc, 'Time', name));
   if (year === undefined || month === undefined || day === undefined) return undefined;
   if (hour === undefined || minute === undefined || second === undefined) return undefined;
+  // A token for a year of another length cannot be written.
+  if (year < 1970 || year > 9_000) return undefined;
   const time = Date.UTC(year, month - 1, day, hour, minute, second);
-  return Number.isFinite(time) ? time : undefined;
+  return Math.abs(time) < 1e14 ? time : undefined;
 }
 
 export interface DeviceInformation {

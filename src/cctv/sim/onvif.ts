@@ -52,6 +52,8 @@ export class OnvifSim {
   /** Names of the requests that came, in order. */
   readonly requests: string[] = [];
   probes = 0;
+  /** Logins that came, right or wrong. */
+  proofs = 0;
   readonly #options: OnvifSimOptions;
   readonly #now: () => number;
   readonly #sockets = new Set<Socket>();
@@ -154,6 +156,7 @@ export class OnvifSim {
     const { username, password = '' } = this.#options;
     if (username === undefined) return true;
     const token = at(root, 'Header', 'Security', 'UsernameToken');
+    if (token !== undefined) this.proofs += 1;
     const created = at(token, 'Created')?.text ?? '';
     const nonce = Buffer.from(at(token, 'Nonce')?.text ?? '', 'base64');
     const fresh = Math.abs(Date.parse(created) - this.#time()) < tokenLifeMs;
