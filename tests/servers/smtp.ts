@@ -20,6 +20,8 @@ export interface SmtpFaults {
   /** Reply to MAIL FROM, to RCPT TO, or to the end of DATA: `452 4.3.1 full`. */
   sender?: string | undefined;
   recipient?: string | undefined;
+  /** Replies to RCPT TO of single addresses. */
+  recipients?: Readonly<Record<string, string>>;
   data?: string | undefined;
   /** Says nothing more after MAIL FROM, or after DATA. */
   hang?: 'sender' | 'data' | undefined;
@@ -86,8 +88,10 @@ export async function smtpServer(
       if (faults.hang === 'sender') return;
       done(faults.sender === undefined ? null : refuse(faults.sender));
     },
-    onRcptTo: (_address, _session, done) =>
-      done(faults.recipient === undefined ? null : refuse(faults.recipient)),
+    onRcptTo: ({ address }, _session, done) => {
+      const reply = faults.recipients?.[address] ?? faults.recipient;
+      done(reply === undefined ? null : refuse(reply));
+    },
     onData: (stream, session, done) => {
       const chunks: Buffer[] = [];
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -49,7 +49,7 @@ export class Deliveries {
 
   /** Everything that waits is due now. */
   hasten(now: number): Promise<void> {
-    for (const { row } of [...this.#unwritten.values()])
+    for (const { row } of this.#unwritten.values())
       if (row.state === 'waiting' && row.dueAt > now) void this.mark(row.id, 'waiting', { dueAt: now });
     const due = toSeconds(now);
     const sql = `update deliveries set due = ? where state = 'waiting' and due > ?`;

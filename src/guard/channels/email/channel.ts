@@ -9,11 +9,12 @@ export const email = defineChannel({
   action: emailAction,
   example: { type: 'email' },
   staleAfterMs: 86_400_000,
-  deadlineMs: 60_000,
+  deadlineMs: 150_000,
   patienceMs: () => 5_000,
   reads: ['monitoring'],
   concurrency: 1,
-  lane: () => 'smtp',
+  // Recipients that a server refuses are no trouble of others.
+  lane: ({ to }) => to?.toSorted().join(',') ?? '*',
   lacks: (_action, { monitoring }) =>
     monitoring.email_alerts_enabled
       ? undefined

@@ -82,6 +82,7 @@ test('no text can break out of its line, and none can become markup', () => {
     }),
     { numRuns: 30 },
   );
+  expect(oneLine(`${'x'.repeat(119)}😀`, 120)).toBe('x'.repeat(119));
   expect(oneLine('a\r\nb\u2028c\u0000d')).toBe('a b c d');
 });
 

@@ -16,7 +16,9 @@ export const oneLine = (text: string, most = longest): string =>
   text
     .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ')
     .trim()
-    .slice(0, most);
+    .slice(0, most)
+    // Half of a character at the end would become a question mark.
+    .replace(/[\uD800-\uDBFF]$/, '');
 
 const html = (text: string): string => text.replaceAll(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 

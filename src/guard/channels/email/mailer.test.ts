@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '#platform/clock.ts';
 import { Health } from '#platform/health.ts';
-import { silent } from '#platform/log.ts';
+import { Logger, silent } from '#platform/log.ts';
 import { header, mutePort, smtpServer, type SmtpServer } from '../../../../tests/servers/smtp.ts';
 import { scratch, until } from '../../../../tests/servers/process.ts';
 import type { AlertMessage } from '../../model.ts';
@@ -135,6 +135,56 @@ test.each([
   Object.assign(smtp.faults, { data: undefined, recipient: undefined, sender: undefined });
   await send(open);
   expect(smtp.mails).toHaveLength(1);
+});
+
+test('who is put off gets the mail later, and nobody else gets it again', async () => {
+  const smtp = await server();
+  const open = mail(smtp.port, { email_to: ['alex@example.org', 'sam@example.org'] });
+  smtp.faults.recipients = { 'sam@example.org': '451 4.7.1 greylisted, come back' };
+  const error = {
+    code: 'BAD_REPLY',
+    message:
+      'the mail server 127.0.0.1 puts off sam@example.org: "451 4.7.1 greylisted, come back"; the other recipients have the mail',
+  };
+  await expect(send(open)).rejects.toMatchObject(error);
+  // Again only this one waits: the lane must not rest because of it.
+  await expect(send(open)).rejects.toMatchObject({ code: 'BAD_REPLY' });
+  await expect(send(open, someAlert({ id: 'alert-2' }))).rejects.toMatchObject(error);
+  smtp.faults.recipients = {};
+  await send(open);
+  await open.digest!([someAlert({ id: 'alert-2' })], { type: 'email' }, never);
+  expect(smtp.mails.map((m) => [header(m.raw, 'Message-ID'), m.to])).toEqual([
+    ['<alert-1@example.org>', ['alex@example.org']],
+    ['<alert-2@example.org>', ['alex@example.org']],
+    ['<alert-1@example.org>', ['sam@example.org']],
+    ['<alert-2@example.org>', ['sam@example.org']],
+  ]);
+  // All the same it is addressed to both.
+  expect(header(smtp.mails[2]!.raw, 'To')).toBe('alex@example.org, sam@example.org');
+});
+
+test('a recipient that is refused for good is named once, and the mail is told to the others', async () => {
+  const smtp = await server();
+  smtp.faults.recipients = { 'typo@example.org': '550 5.1.1 no such user' };
+  const lines: string[] = [];
+  const open = openMail(
+    settings(smtp.port, { email_to: ['typo@example.org', 'sam@example.org'] }),
+    someIo({ log: new Logger({ write: (line) => lines.push(line) }) }),
+  );
+  closers.push(() => open.close());
+  await send(open);
+  expect(smtp.mails.map((m) => m.to)).toEqual([['sam@example.org']]);
+  expect(lines).toEqual([
+    expect.stringContaining(
+      'WARN|lares|-|email error: the mail server 127.0.0.1 refuses typo@example.org: "550 5.1.1 no such user"; check email_to',
+    ),
+  ]);
+});
+
+test('recipients that a server refuses hold up no mail to others', () => {
+  const lane = (to?: string[]) => email.lane({ type: 'email', ...(to === undefined ? {} : { to }) });
+  expect(lane(['b@c.org', 'a@c.org'])).toBe(lane(['a@c.org', 'b@c.org']));
+  expect(new Set([lane(), lane(['a@c.org']), lane(['b@c.org'])]).size).toBe(3);
 });
 
 test.each(['sender', 'data'] as const)(

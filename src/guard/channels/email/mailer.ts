@@ -8,7 +8,7 @@ import type { EmailAction } from './action.ts';
 import { waitMs, windowMs } from './limit.rules.ts';
 import { alertMail, digestMail, pictureId, type MailText } from './mail.render.ts';
 import { messageId } from './message-id.ts';
-import { smtpError, spellings } from './refusal.ts';
+import { quoted, smtpError, spellings } from './refusal.ts';
 import { protection } from './security.rules.ts';
 
 /** Pictures of a digest: the newest ones, as many as a mailbox takes without complaint. */
@@ -16,7 +16,12 @@ const mostPictures = 10;
 const mostPictureBytes = 8 * 2 ** 20;
 
 const connectMs = 10_000;
-const silenceMs = 20_000;
+// Servers let strangers wait before they greet, and look for malware before they take a mail: who hangs up too soon sends
+// it again and again (RFC 5321, 4.5.3.2 has minutes for both).
+const greetingMs = 30_000;
+const silenceMs = 60_000;
+/** Alerts of which it is remembered who has them already. */
+const mostPartial = 500;
 
 interface Picture {
   readonly alert: string;
@@ -25,7 +30,9 @@ interface Picture {
 
 /** Mail through the SMTP server of the settings. The library is loaded by those who send. */
 export function openMail(settings: MonitoringConfig, io: ChannelIo): OpenChannel<EmailAction> {
-  const sent: number[] = [];
+  let sent: readonly number[] = [];
+  /** By alert: recipients who have it while others were put off. */
+  const had = new Map<string, ReadonlySet<string>>();
   const life = new AbortController();
 
   async function send(
@@ -33,18 +40,40 @@ export function openMail(settings: MonitoringConfig, io: ChannelIo): OpenChannel
     action: EmailAction,
     signal: AbortSignal,
   ): Promise<void> {
-    const held = waitMs(sent, settings.email_max_per_10_minutes, io.clock.now());
+    const at = io.clock.now();
+    const held = waitMs(sent, settings.email_max_per_10_minutes, at);
     if (held > 0)
       throw new LaresError(
         'RATE_LIMITED',
         `${settings.email_max_per_10_minutes} mails went out within 10 minutes; the rest comes in one digest`,
         { retryAfterMs: held },
       );
+    const route = addresses(settings, action);
+    const to = route.to.filter((one) => !alerts.every(({ id }) => had.get(id)?.has(one) === true));
+    // Counted before it goes: mails to others may go at the same time.
+    sent = [...sent.filter((t) => at - t < windowMs), at];
     const pictures = await collect(alerts);
     const both = AbortSignal.any([signal, life.signal]);
-    await transmit(settings, compose(alerts, pictures, io.timeZone), alerts, action, pictures, both, io);
-    const now = io.clock.now();
-    sent.splice(0, sent.length, ...sent.filter((at) => now - at < windowMs), now);
+    let putOff: readonly Refusal[];
+    try {
+      putOff = await transmit(settings, { ...route, now: to }, alerts, pictures, both, io);
+    } catch (error) {
+      sent = sent.toSpliced(sent.indexOf(at), 1);
+      // Who has been put off keeps no other mail waiting.
+      throw to.length === route.to.length ? error : new LaresError('BAD_REPLY', reason(error));
+    }
+    for (const { id } of alerts) {
+      const before = had.get(id) ?? [];
+      had.delete(id);
+      if (putOff.length === 0) continue;
+      had.set(id, new Set([...before, ...to.filter((one) => !putOff.some((r) => r.recipient === one))]));
+      for (const old of had.keys()) if (had.size > mostPartial) had.delete(old);
+    }
+    if (putOff.length > 0)
+      throw new LaresError(
+        'BAD_REPLY',
+        `the mail server ${route.server} puts off ${told(putOff, settings)}; the other recipients have the mail`,
+      );
   }
 
   return {
@@ -74,24 +103,36 @@ async function collect(alerts: readonly AlertMessage[]): Promise<Picture[]> {
   return pictures;
 }
 
+/** What a server said of one recipient. */
+interface Refusal {
+  readonly recipient?: string;
+  readonly responseCode?: number;
+  readonly response?: string;
+}
+
+const told = (
+  refusals: readonly Refusal[],
+  { smtp_username: user, smtp_password: password }: MonitoringConfig,
+) => refusals.map((r) => `${r.recipient}${quoted(r.response, spellings(user, password))}`).join(', ');
+
+/** Sends one mail, which is addressed to `to`, to those of `now`. Returns those whom the server takes later, perhaps. */
 async function transmit(
   settings: MonitoringConfig,
-  mail: MailText,
+  { server, from, to, now }: ReturnType<typeof addresses> & { readonly now: readonly string[] },
   alerts: readonly AlertMessage[],
-  action: EmailAction,
   pictures: readonly Picture[],
   signal: AbortSignal,
   io: ChannelIo,
-): Promise<void> {
-  const { server, from, to } = addresses(settings, action);
+): Promise<readonly Refusal[]> {
   const transport = await connectTo(settings, server);
   const urgent = alerts.some((a) => a.severity === 'critical');
   try {
-    const { rejected } = await transport.sendMail({
+    const { rejectedErrors = [] } = await transport.sendMail({
       signal,
       from,
       to,
-      ...mail,
+      envelope: { from, to: [...now] },
+      ...compose(alerts, pictures, io.timeZone),
       messageId: messageId(
         alerts.map((a) => a.id),
         from,
@@ -110,12 +151,18 @@ async function transmit(
       disableFileAccess: true,
       disableUrlAccess: true,
     });
-    if (rejected.length > 0)
-      io.log.warn(`the mail server ${server} took the mail but refused ${rejected.length} of its recipients`);
+    const [passing, lasting] = [true, false].map((passes) =>
+      (rejectedErrors as readonly Refusal[]).filter((r) => (r.responseCode ?? 0) < 500 === passes),
+    );
+    if (lasting!.length > 0)
+      io.log.warn(
+        `email error: the mail server ${server} refuses ${told(lasting!, settings)}; check email_to`,
+      );
+    return passing!;
   } catch (error) {
     // RFC 3463 class 5.3.4 and reply 552: too big. The words fit.
     if (pictures.length > 0 && isTooBig(error))
-      return await transmit(settings, compose(alerts, [], io.timeZone), alerts, action, [], signal, io);
+      return await transmit(settings, { server, from, to, now }, alerts, [], signal, io);
     throw smtpError(error, server, spellings(settings.smtp_username, settings.smtp_password));
   } finally {
     transport.close();
@@ -150,7 +197,7 @@ async function connectTo(settings: MonitoringConfig, host: string) {
     tls: { rejectUnauthorized: verify, minVersion: 'TLSv1.2', ...authority(smtp_ca_file) },
     connectionTimeout: connectMs,
     dnsTimeout: connectMs,
-    greetingTimeout: connectMs,
+    greetingTimeout: greetingMs,
     socketTimeout: silenceMs,
     logger: false,
   });

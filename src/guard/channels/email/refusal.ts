@@ -58,7 +58,8 @@ function error(message: string, code: string | undefined): Error {
   return Object.assign(new Error(message), errno === undefined ? {} : { code: errno });
 }
 
-function quoted(response: string | undefined, secrets: readonly string[]): string {
+/** What a server said, without the secrets; empty where it said nothing. */
+export function quoted(response: string | undefined, secrets: readonly string[]): string {
   if (response === undefined || response === '') return '';
   let text = oneLine(response, 1_000);
   for (const secret of secrets) text = text.replaceAll(secret, '[secret]');

@@ -24,6 +24,7 @@ export function speakable(text: string): string {
     .replaceAll(/\s+/g, ' ')
     .trim()
     .slice(0, longestText)
+    .replace(/[\uD800-\uDBFF]$/, '')
     .trim();
 }
 
