@@ -15,6 +15,8 @@ export interface WebRequest {
   readonly deadlineMs?: number;
   /** A longer body is cut off and refused. Default 1 MiB. */
   readonly maxBytes?: number;
+  /** Resolves as soon as the status is known; the body is let go, within the same bounds. */
+  readonly statusOnly?: boolean;
   /** False accepts any certificate: for devices with a self-signed one. Default true. */
   readonly verifyTls?: boolean;
   /** Looks host names up instead of the system; what it refuses is never connected to. */
@@ -108,6 +110,8 @@ function exchange(url: URL, options: WebRequest, signal: AbortSignal): Promise<W
       (response: IncomingMessage) => {
         const chunks: Buffer[] = [];
         let bytes = 0;
+        const { statusCode: status = 0, headers } = response;
+        if (options.statusOnly === true) resolve({ status, headers, text: '', url: url.href });
         response.on('data', (chunk: Buffer) => {
           bytes += chunk.length;
           if (bytes <= max) return void chunks.push(chunk);
@@ -119,12 +123,7 @@ function exchange(url: URL, options: WebRequest, signal: AbortSignal): Promise<W
         response.on('error', reject);
         response.on('close', () => reject(new Error('the connection ended before the reply did')));
         response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            text: Buffer.concat(chunks).toString('utf8'),
-            url: url.href,
-          }),
+          resolve({ status, headers, text: Buffer.concat(chunks).toString('utf8'), url: url.href }),
         );
       },
     );

@@ -64,6 +64,8 @@ async function post(
       },
       deadlineMs: hook.timeout_seconds * 1_000,
       maxBytes: 65_536,
+      // A receiver that took the alert must not get it again because its answer is long or slow.
+      statusOnly: true,
       verifyTls: hook.verify_tls,
       lookup,
       signal,
