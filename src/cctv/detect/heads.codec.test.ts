@@ -60,21 +60,6 @@ test('NanoDet: the mean of each distribution is a distance in strides, joined or
   expect(decode('nanodet', [joined])).toEqual(wanted);
 });
 
-test('CenterNet: only the highest of its neighbours is an object, with the class that is highest there', () => {
-  const grid = [8, 16];
-  const best = output([2, 1, ...grid]);
-  const heat = output([2, 3, ...grid], -5);
-  const sides = output([2, 4, ...grid]);
-  const place = 2 * 16 + 5;
-  best.data[128 + place] = 0.9;
-  best.data[128 + place + 1] = 0.8;
-  heat.data[384 + 2 * 128 + place] = 1;
-  for (const [side, distance] of [6, 4, 10, 12].entries()) sides.data[512 + side * 128 + place] = distance;
-  expect(decode('centernet', [best, heat, sides], 1)).toEqual([
-    { box: [14, 4, 30, 20], score: expect.closeTo(0.9), index: 2 },
-  ]);
-});
-
 test('a ready graph is taken as it is', () => {
   const boxes = output([1, 2, 4]);
   boxes.data.set([1, 2, 3, 4, 5, 6, 7, 8]);
@@ -84,14 +69,11 @@ test('a ready graph is taken as it is', () => {
   expect(decode('decoded', [boxes, scores, classes])).toEqual([
     { box: [5, 6, 7, 8], score: expect.closeTo(0.6), index: 0 },
   ]);
+  scores.data[0] = 0;
+  expect(decode('decoded', [boxes, scores, classes], 0, 0)).toHaveLength(1);
 });
 
 const shapes: Readonly<Record<Decoding, number[][]>> = {
-  centernet: [
-    [1, 1, 8, 16],
-    [1, 3, 8, 16],
-    [1, 4, 8, 16],
-  ],
   decoded: [
     [1, places, 4],
     [1, places],

@@ -1,4 +1,3 @@
-import { centernetStride } from './convert/heads.rules.ts';
 import type { Candidates } from './candidates.ts';
 import type { Decoding } from './model.ts';
 
@@ -35,7 +34,8 @@ const decoded: Decoder = ([boxes, scores, classes], picture, threshold, _input, 
   const { data } = scores!;
   for (let i = first; i < first + places; i += 1) {
     const score = data[i]!;
-    if (!(score >= threshold)) continue;
+    // A place that is nothing has 0, whatever is asked for.
+    if (!(score >= threshold && score > 0)) continue;
     const at = 4 * i;
     const box = boxes!.data;
     found.add(
@@ -45,51 +45,6 @@ const decoded: Decoder = ([boxes, scores, classes], picture, threshold, _input, 
       bounded(box[at + 3]!),
       score,
       classes!.data[i]!,
-    );
-  }
-};
-
-/** No neighbour of the eight is higher. */
-function isPeak(
-  data: Float32Array | Int32Array,
-  at: number,
-  x: number,
-  y: number,
-  width: number,
-  height: number,
-) {
-  const score = data[at]!;
-  for (let dy = y > 0 ? -1 : 0; dy <= (y < height - 1 ? 1 : 0); dy += 1)
-    for (let dx = x > 0 ? -1 : 0; dx <= (x < width - 1 ? 1 : 0); dx += 1)
-      if (data[at + dy * width + dx]! > score) return false;
-  return true;
-}
-
-/** CenterNet: a place is an object where its score is the highest around; the sides are distances in pixels. */
-const centernet: Decoder = ([best, heat, sides], picture, threshold, _input, found) => {
-  const [, classes, height, width] = heat!.dims as [number, number, number, number];
-  const places = width * height;
-  const first = picture * places;
-  for (let place = 0; place < places; place += 1) {
-    const score = best!.data[first + place]!;
-    if (!(score >= threshold)) continue;
-    const x = place % width;
-    const y = (place - x) / width;
-    if (!isPeak(best!.data, first + place, x, y, width, height)) continue;
-    const column = picture * classes * places + place;
-    let index = 0;
-    for (let k = 1; k < classes; k += 1)
-      if (heat!.data[column + k * places]! > heat!.data[column + index * places]!) index = k;
-    const side = 4 * first + place;
-    const cx = x * centernetStride;
-    const cy = y * centernetStride;
-    found.add(
-      bounded(cx - sides!.data[side]!),
-      bounded(cy - sides!.data[side + places]!),
-      bounded(cx + sides!.data[side + 2 * places]!),
-      bounded(cy + sides!.data[side + 3 * places]!),
-      score,
-      index,
     );
   }
 };
@@ -226,4 +181,4 @@ const nanodet: Decoder = (outputs, picture, threshold, input, found) => {
 /** Columns of the four distributions in a joined row: NanoDet has 8 bins a side, and 11 in its older form. */
 export const nanodetSides = (columns: number): number => (columns - 32 === 80 || columns < 44 + 80 ? 32 : 44);
 
-export const decoders: Readonly<Record<Decoding, Decoder>> = { centernet, decoded, yolox, yolov8, nanodet };
+export const decoders: Readonly<Record<Decoding, Decoder>> = { decoded, yolox, yolov8, nanodet };

@@ -1,7 +1,7 @@
 import type { Detection } from '../model.ts';
 
 /** How raw outputs become boxes. */
-export type Decoding = 'centernet' | 'yolox' | 'yolov8' | 'nanodet' | 'decoded';
+export type Decoding = 'yolox' | 'yolov8' | 'nanodet' | 'decoded';
 
 /** One model that can be used: what it wants, what it gives, where it comes from, and whether one may pass it on. */
 export interface ModelCard {

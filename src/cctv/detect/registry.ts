@@ -20,7 +20,7 @@ const card = <const Name extends string>(name: Name, rest: Omit<ModelCard, 'name
 export const models = {
   centernet: card('centernet', {
     title: 'CenterNet on MobileNetV3; comes with Lares by npm',
-    decoding: 'centernet',
+    decoding: 'decoded',
     input: { width: 512, height: 288 },
     resizable: true,
     threshold: 0.3,

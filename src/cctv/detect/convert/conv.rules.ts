@@ -37,23 +37,27 @@ export function convolution(node: TfNode, t: Translator): readonly Value[] {
     dilation: middle(numbersAttribute(node, 'dilations')),
   };
   const { source, pads, out } = window(node, kernel, 0, t);
-  const channels = depthwise ? inner * outer : outer;
-  const kept: Constant = depthwise
-    ? { shape: [channels, 1, rows, columns], data: transpose(weights, [2, 3, 0, 1]).data }
-    : transpose(weights, [3, 2, 0, 1]);
+  const own = depthwise ? inner * outer : outer;
   const fused = textsAttribute(node, 'fused_ops');
-  const follower = fused.length === 0 ? biasAfter(node, channels, t) : undefined;
+  const follower = fused.length === 0 ? biasAfter(node, own, t) : undefined;
+  const taken = source.shape[3]!;
+  const channels = depthwise ? taken * outer : paddedChannels(follower?.add ?? node, own, t);
+  const ordered: Constant = depthwise
+    ? { shape: [own, 1, rows, columns], data: transpose(weights, [2, 3, 0, 1]).data }
+    : transpose(weights, [3, 2, 0, 1]);
+  const kept = padded(ordered, [channels, depthwise ? 1 : taken, rows, columns]);
   const bias = fused.includes('BiasAdd') ? t.known(node.input[2]) : follower?.bias;
   const inputs = [t.as(source, channelsFirst), t.graph.floats(kept.shape, kept.data)];
-  if (bias !== undefined) inputs.push(t.graph.floats([channels], bias.data));
+  if (bias !== undefined)
+    inputs.push(t.graph.floats([channels], padded({ shape: [own], data: bias.data }, [channels]).data));
   const made = t.graph.node('Conv', inputs, {
     kernel_shape: kernel.size,
     strides: kernel.stride,
     dilations: kernel.dilation,
-    group: depthwise ? inner : 1,
+    group: depthwise ? taken : 1,
     pads,
   });
-  t.macs += volume(out) * channels * rows * columns * (depthwise ? 1 : inner);
+  t.macs += volume(out) * channels * rows * columns * (depthwise ? 1 : taken);
   const value: Value = {
     name: activated(made, fused.filter((f) => f !== 'BiasAdd')[0], t),
     perm: channelsFirst,
@@ -61,6 +65,37 @@ export function convolution(node: TfNode, t: Translator): readonly Value[] {
   };
   if (follower !== undefined) t.set(follower.add.name, value);
   return [value];
+}
+
+// ONNX Runtime keeps channels in blocks for convolutions, but only of tensors whose channels are a multiple of this.
+const alignment = 4;
+
+/** Channels of a result with those that are added for speed: only where nothing but convolutions can see them. */
+function paddedChannels(node: TfNode, channels: number, t: Translator): number {
+  const hidden = (from: TfNode): boolean => {
+    const users = t.users(from.name);
+    return (
+      users.length > 0 &&
+      users.every((user) => /Conv2[dD]/.test(user.op) && (!user.op.includes('Depthwise') || hidden(user)))
+    );
+  };
+  return channels % alignment === 0 || !hidden(node)
+    ? channels
+    : channels + alignment - (channels % alignment);
+}
+
+/** A constant in a larger shape; what is added is 0. */
+function padded(constant: Constant, shape: readonly number[]): Constant {
+  if (volume(constant.shape) === volume(shape)) return { shape, data: constant.data };
+  const data = new Float32Array(volume(shape));
+  const [, inner = 1] = constant.shape;
+  const rest = volume(constant.shape.slice(2));
+  const [, wider = 1] = shape;
+  constant.data.forEach((value, i) => {
+    const [outer, within, left] = [Math.floor(i / (inner * rest)), Math.floor(i / rest) % inner, i % rest];
+    data[(outer * wider + within) * rest + left] = value;
+  });
+  return { shape, data };
 }
 
 export function maxPool(node: TfNode, t: Translator): readonly Value[] {

@@ -1,90 +1,7 @@
-import '../no-telemetry.ts';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import { LaresError } from '#kernel/errors.ts';
 import { convert } from './convert.rules.ts';
-import type { Head } from './heads.rules.ts';
-import { centernetHead, nanodetHead } from './heads.rules.ts';
-import { inOrder } from './layout.rules.ts';
-
-/** A small TensorFlow.js graph in its file format: what the converter reads, written by hand. */
-class TfGraph {
-  readonly node: object[] = [];
-  readonly weights: { name: string; shape: number[]; dtype: string; quantization?: { dtype: string } }[] = [];
-  readonly #bytes: Buffer[] = [];
-
-  op(op: string, name: string, input: string[], attr: object = {}): string {
-    this.node.push({ op, name, input, attr });
-    return name;
-  }
-
-  input(name: string, shape: number[]): string {
-    return this.op('Placeholder', name, [], {
-      shape: { shape: { dim: shape.map((s) => ({ size: `${s}` })) } },
-    });
-  }
-
-  floats(name: string, shape: number[], values: number[]): string {
-    this.weights.push({ name, shape, dtype: 'float32' });
-    this.#bytes.push(Buffer.from(Float32Array.from(values).buffer));
-    return this.op('Const', name, []);
-  }
-
-  ints(name: string, values: number[], shape = [values.length]): string {
-    this.weights.push({ name, shape, dtype: 'int32' });
-    this.#bytes.push(Buffer.from(Int32Array.from(values).buffer));
-    return this.op('Const', name, []);
-  }
-
-  get json(): string {
-    return JSON.stringify({
-      modelTopology: { node: this.node },
-      weightsManifest: [{ weights: this.weights }],
-    });
-  }
-
-  get bytes(): Buffer {
-    return Buffer.concat(this.#bytes);
-  }
-}
-
-const ints = (...i: number[]) => ({ list: { i: i.map(String) } });
-const text = (s: string) => ({ s: Buffer.from(s).toString('base64') });
-const same = { strides: ints(1, 1, 1, 1), padding: text('SAME') };
-const plain = { mean: [0, 0, 0], deviation: [1, 1, 1], bgr: false } as const;
-const size = { width: 32, height: 32 };
-
-/** Gives one value out as the source would, channels last. */
-const raw =
-  (name: string): Head =>
-  (t) => {
-    const value = t.value(name);
-    return [
-      {
-        name: 'out',
-        value: t.as(value, inOrder(value.shape.length)),
-        type: 'float',
-        shape: value.shape.slice(1),
-      },
-    ];
-  };
-
-async function run(onnx: Uint8Array, pixels: Uint8Array, shape: readonly number[]) {
-  const session = await InferenceSession.create(onnx, { logSeverityLevel: 3 });
-  const results = await session.run({ image: new Tensor('uint8', pixels, [...shape]) });
-  await session.release();
-  return Object.fromEntries(
-    Object.entries(results).map(([name, t]) => [name, { dims: t.dims, data: t.data as Float32Array }]),
-  );
-}
-
-const picture = (width: number, height: number, pixel: (x: number, y: number, c: number) => number) =>
-  Uint8Array.from({ length: width * height * 3 }, (_, i) =>
-    pixel(Math.floor(i / 3) % width, Math.floor(i / 3 / width), i % 3),
-  );
-
-const ramp = picture(32, 32, (x, y, c) => (x * 7 + y * 3 + c * 50) % 256);
-const at = (x: number, y: number, c: number) => ramp[(y * 32 + x) * 3 + c]!;
+import { at, ints, picture, plain, ramp, raw, run, same, size, text, TfGraph } from './tf-graph.fixture.ts';
 
 async function converted(graph: TfGraph, output: string, pixels = ramp, wanted = size) {
   const { onnx } = convert(graph.json, graph.bytes, { ...plain, head: raw(output) }, wanted);
@@ -239,59 +156,58 @@ test('colours are reordered and normalised as the weights want them', async () =
   ]);
 });
 
-test('the head of CenterNet gives the highest class of every place, for any number of pictures', async () => {
+test('channels that are added for speed change no number', async () => {
   const g = new TfGraph();
   g.input('x', [1, 32, 32, 3]);
-  g.floats('three', [1, 1, 3, 3], [0.01, 0, 0, 0, 0.01, 0, 0, 0, 0.01]);
-  g.op('Conv2D', 'heat', ['x', 'three'], { strides: ints(1, 4, 4, 1), padding: text('SAME') });
+  // Six channels: once to six times the red. Six is no number of channels that convolutions like.
   g.floats(
-    'four',
-    [1, 1, 3, 4],
-    Array.from({ length: 12 }, () => 1),
+    'six',
+    [1, 1, 3, 6],
+    Array.from({ length: 18 }, (_, i) => (i < 6 ? i + 1 : 0)),
   );
-  g.op('Conv2D', 'sides', ['x', 'four'], { strides: ints(1, 4, 4, 1), padding: text('SAME') });
-  const { onnx } = convert(g.json, g.bytes, { ...plain, head: centernetHead('heat', 'sides') }, size);
-  const { best, heat, sides } = await run(onnx, Uint8Array.from([...ramp, ...ramp]), [2, 32, 32, 3]);
-  expect([best!.dims, heat!.dims, sides!.dims]).toEqual([
-    [2, 1, 8, 8],
-    [2, 3, 8, 8],
-    [2, 4, 8, 8],
-  ]);
-  for (let place = 0; place < 64; place += 1) {
-    const logits = [0, 1, 2].map((c) => heat!.data[c * 64 + place]!);
-    expect(best!.data[64 + place]).toBeCloseTo(1 / (1 + Math.exp(-Math.max(...logits))), 5);
-  }
+  g.op('Conv2D', 'many', ['x', 'six'], same);
+  g.floats('minus', [6], [-1, -2, -3, -4, -5, -6]);
+  g.op('AddV2', 'sum', ['many', 'minus']);
+  g.floats(
+    'right',
+    [3, 3, 6, 1],
+    Array.from({ length: 54 }, (_, i) => (Math.floor(i / 6) === 5 ? 1 : 0)),
+  );
+  g.op('DepthwiseConv2dNative', 'moved', ['sum', 'right'], same);
+  g.floats('add', [1, 1, 6, 1], [1, 1, 1, 1, 1, 1]);
+  g.op('Conv2D', 'y', ['moved', 'add'], same);
+  const { data } = await converted(g, 'y');
+  const wanted = (x: number, y: number) => (x === 31 ? 0 : 21 * at(x + 1, y, 0) - 21);
+  expect(data).toEqual(Array.from({ length: 1024 }, (_, i) => wanted(i % 32, Math.floor(i / 32))));
+  // Eight channels are worked out where only convolutions see them, and the six that are asked for where others do.
+  const macs = (output: string) => convert(g.json, g.bytes, { ...plain, head: raw(output) }, size).macs;
+  expect([macs('y'), macs('sum')]).toEqual([1024 * (3 * 8 + 9 * 8 + 8), 1024 * 3 * 8]);
 });
 
-test('the head of NanoDet turns distributions into boxes', async () => {
+test('a weight for each channel, worked out of the means of a picture, is that of its own picture', async () => {
   const g = new TfGraph();
   g.input('x', [1, 32, 32, 3]);
-  const bins = 3;
-  const output = (name: string, places: number, columns: number, value: (i: number) => number) => {
-    g.floats(
-      `${name}_c`,
-      [1, places, columns],
-      Array.from({ length: places * columns }, (_, i) => value(i)),
-    );
-    g.ints(`${name}_axes`, [1, 2, 3]);
-    g.op('Mean', `${name}_zero`, ['x', `${name}_axes`]);
-    g.floats(`${name}_none`, [], [0]);
-    g.op('Mul', `${name}_off`, [`${name}_zero`, `${name}_none`]);
-    g.ints(`${name}_shape`, [1, 1, 1]);
-    g.op('Reshape', `${name}_flat`, [`${name}_off`, `${name}_shape`]);
-    return g.op('AddV2', name, [`${name}_flat`, `${name}_c`]);
-  };
-  const counts = [16, 4, 1];
-  const scores = counts.map((n, i) => output(`s${i}`, n, 2, (k) => (k % 2 === 0 ? 0.25 : 0.75)));
-  // Everything on the last bin: two strides to each side.
-  const sides = counts.map((n, i) => output(`d${i}`, n, 4 * bins, (k) => (k % bins === 2 ? 50 : 0)));
-  const { onnx } = convert(g.json, g.bytes, { ...plain, head: nanodetHead(scores, sides, bins - 1) }, size);
-  const out = await run(onnx, ramp, [1, 32, 32, 3]);
-  expect([out['scores']!.dims, [...new Set(out['scores']!.data)]]).toEqual([[1, 21], [0.75]]);
-  expect([...new Set(out['classes']!.data)]).toEqual([1]);
-  const boxes = out['boxes']!.data;
-  expect(Array.from(boxes.subarray(0, 4))).toEqual([-12, -12, 20, 20]);
-  expect(Array.from(boxes.subarray(80, 84))).toEqual([-48, -48, 80, 80]);
+  g.ints('axes', [1, 2]);
+  g.op('Mean', 'mean', ['x', 'axes']);
+  g.floats('scale', [1, 1, 3, 3], [0.01, 0, 0, 0, 0.02, 0, 0, 0, -0.02]);
+  g.op('Conv2D', 'gate', ['mean', 'scale'], same);
+  g.floats('three', [], [3]);
+  g.floats('sixth', [], [1 / 6]);
+  g.op('AddV2', 'shifted', ['gate', 'three']);
+  g.op('Relu6', 'clipped', ['shifted']);
+  g.op('Mul', 'weight', ['clipped', 'sixth']);
+  g.op('Mul', 'y', ['x', 'weight']);
+  const { onnx } = convert(g.json, g.bytes, { ...plain, head: raw('y') }, size);
+  const grey = picture(32, 32, () => 60);
+  const { out } = await run(onnx, Uint8Array.from([...ramp, ...grey]), [2, 32, 32, 3]);
+  for (const [number, shown] of [ramp, grey].entries())
+    for (const [c, factor] of [0.01, 0.02, -0.02].entries()) {
+      const own = shown.filter((_, i) => i % 3 === c);
+      const mean = own.reduce((a, b) => a + b, 0) / own.length;
+      const weight = Math.min(6, Math.max(0, factor * mean + 3)) / 6;
+      const got = out!.data.subarray(number * 3072, (number + 1) * 3072).filter((_, i) => i % 3 === c);
+      own.forEach((value, i) => expect(got[i]).toBeCloseTo(value * weight, 2));
+    }
 });
 
 test.each([

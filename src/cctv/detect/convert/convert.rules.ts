@@ -8,7 +8,7 @@ import type { Preparation } from './wrap.codec.ts';
 import { Translator } from './translator.rules.ts';
 
 /** Goes up when the same source would give another file, so that files of the old converter are made anew. */
-export const converterVersion = 1;
+export const converterVersion = 2;
 
 /** How one family of weights wants its pictures and what its outputs mean. */
 export interface Recipe extends Preparation {
@@ -76,7 +76,9 @@ function translate(
 }
 
 function prepared(graph: OnnxGraph, image: string, { mean, deviation, bgr }: Recipe): string {
-  let x = graph.node('Cast', [graph.node('Transpose', [image], { perm: [...channelsFirst] })], { to: 1 });
+  let x = graph.node('Cast', [graph.node('Transpose', [image], { perm: [...channelsFirst] })], {
+    to: 1,
+  });
   if (bgr) x = graph.node('Gather', [x, graph.integers([2, 1, 0])], { axis: 1 });
   if (mean.some((m) => m !== 0)) x = graph.node('Sub', [x, graph.floats([1, 3, 1, 1], mean)]);
   if (deviation.some((d) => d !== 1)) x = graph.node('Div', [x, graph.floats([1, 3, 1, 1], deviation)]);

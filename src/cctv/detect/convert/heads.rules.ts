@@ -1,4 +1,4 @@
-import { channelsFirst, inOrder } from './layout.rules.ts';
+import { inOrder } from './layout.rules.ts';
 import type { ElementType } from './onnx.codec.ts';
 import type { Translator } from './translator.rules.ts';
 
@@ -34,41 +34,48 @@ function grid(size: Size, strides: readonly number[], offset: number) {
   return { corners, signs, places: corners.length / 4 };
 }
 
-/** The highest of all channels. Halving is four times as fast as ReduceMax across planes of memory. */
-function highest(t: Translator, value: string, channels: number): string {
-  const { graph } = t;
-  let left = value;
-  let count = channels;
-  for (; count % 2 === 0; count /= 2) {
-    const halves = graph.nodes('Split', [left, graph.integers([count / 2, count / 2])], 2, { axis: 1 });
-    left = graph.node('Max', halves);
-  }
-  if (count === 1) return left;
-  const sizes = Array.from({ length: count }, () => 1);
-  return graph.node('Max', graph.nodes('Split', [left, graph.integers(sizes)], count, { axis: 1 }));
-}
-
 /** CenterNet works at a quarter of the size of the picture. */
-export const centernetStride = 4;
+const centernetStride = 4;
+
+/** As many objects as are ever wanted of one picture. */
+const mostPeaks = 300;
 
 /**
- * CenterNet (arXiv:1904.07850): a map of centres for every class and distances to the four sides in pixels. Gives the
- * score of the best class of each place; which class that is and where its sides are is read only for the few places
- * that matter, from `heat` (before the sigmoid, which keeps the order) and `sides`.
+ * CenterNet (arXiv:1904.07850): a map of centres for every class and distances to the four sides in pixels. A place is
+ * an object where its best class is at least as sure as all around it; the surest of them are given.
  */
 export const centernetHead =
   (heatName: string, sidesName: string): Head =>
   (t, size) => {
-    const heat = t.value(heatName);
-    const channels = heat.shape[3]!;
-    const name = t.as(heat, channelsFirst);
-    const grid = [size.height / centernetStride, size.width / centernetStride];
-    const best = t.graph.node('Sigmoid', [highest(t, name, channels)]);
-    const sides = t.as(t.value(sidesName), channelsFirst);
+    const { graph } = t;
+    const columns = size.width / centernetStride;
+    const rows = size.height / centernetStride;
+    const places = columns * rows;
+    const most = Math.min(mostPeaks, places);
+    // A row a place: the best of a row lies together in memory, and few rows are read in the end.
+    const listed = (name: string) => {
+      const value = t.value(name);
+      const last = t.as(value, inOrder(4));
+      return graph.node('Reshape', [last, graph.integers([0, places, value.shape[3]!])]);
+    };
+    const heat = listed(heatName);
+    const best = graph.node('Sigmoid', [graph.node('ReduceMax', [heat], { axes: [2], keepdims: 0 })]);
+    const map = graph.node('Reshape', [best, graph.integers([0, 1, rows, columns])]);
+    const around = graph.node('MaxPool', [map], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] });
+    const peak = graph.node('Cast', [graph.node('Equal', [map, around])], { to: 1 });
+    const peaks = graph.node('Reshape', [graph.node('Mul', [map, peak]), graph.integers([0, places])]);
+    const surest = graph.nodes('TopK', [peaks, graph.integers([most])], 2, { axis: 1 });
+    const [scores, index] = surest as [string, string];
+    const rowsOf = graph.node('Unsqueeze', [index, graph.integers([2])]);
+    const at = (list: string) => graph.node('GatherND', [list, rowsOf], { batch_dims: 1 });
+    const highest = graph.node('ArgMax', [at(heat)], { axis: 2, keepdims: 0 });
+    const { corners } = grid(size, [centernetStride], 0);
+    const signed = graph.node('Mul', [at(listed(sidesName)), graph.floats([4], [-1, -1, 1, 1])]);
+    const from = graph.node('Gather', [graph.floats([places, 4], corners), index], { axis: 0 });
     return [
-      { name: 'best', value: best, type: 'float', shape: [1, ...grid] },
-      { name: 'heat', value: name, type: 'float', shape: [channels, ...grid] },
-      { name: 'sides', value: sides, type: 'float', shape: [4, ...grid] },
+      { name: 'boxes', value: graph.node('Add', [from, signed]), type: 'float', shape: [most, 4] },
+      { name: 'scores', value: scores, type: 'float', shape: [most] },
+      { name: 'classes', value: graph.node('Cast', [highest], { to: 6 }), type: 'int32', shape: [most] },
     ];
   };
 

@@ -51,6 +51,7 @@ export class OnnxGraph {
   readonly #constants: ProtoWriter[] = [];
   readonly #inputs: ProtoWriter[] = [];
   readonly #outputs: ProtoWriter[] = [];
+  readonly #shapes: ProtoWriter[] = [];
   readonly #prefix: string;
   #count = 0;
 
@@ -116,6 +117,12 @@ export class OnnxGraph {
     this.#outputs.push(valueInfo(name, type, shape));
   }
 
+  /** Says the shape of a value where ONNX Runtime cannot work it out because the number of pictures is open. */
+  shaped(value: string, type: ElementType, shape: readonly (number | string)[]): string {
+    this.#shapes.push(valueInfo(value, type, shape));
+    return value;
+  }
+
   /** What was added, to be put into another graph. */
   parts() {
     return { nodes: this.#nodes, constants: this.#constants, inputs: this.#inputs } as const;
@@ -128,6 +135,7 @@ export class OnnxGraph {
     for (const constant of this.#constants) graph.bytes(5, constant);
     for (const input of this.#inputs) graph.bytes(11, input);
     for (const output of this.#outputs) graph.bytes(12, output);
+    for (const shape of this.#shapes) graph.bytes(13, shape);
     return new ProtoWriter()
       .integer(1, irVersion)
       .bytes(2, producer)

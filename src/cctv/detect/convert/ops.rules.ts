@@ -16,25 +16,43 @@ function unary(
   };
 }
 
+/**
+ * One number a channel as a whole picture of it. It costs less than it saves: ONNX Runtime takes two pictures as
+ * convolutions leave them, and puts all channels of a picture in order for a single number of each.
+ */
+function spread(x: Value, [, rows, columns]: readonly number[], t: Translator): Value {
+  const [batch, height, width, channels] = x.shape;
+  if (x.shape.length !== 4 || height !== 1 || width !== 1 || (rows === 1 && columns === 1)) return x;
+  const scales = t.graph.floats([4], [1, 1, rows!, columns!]);
+  const name = t.graph.node('Resize', [t.as(x, channelsFirst), '', scales], {
+    mode: 'nearest',
+    coordinate_transformation_mode: 'asymmetric',
+    nearest_mode: 'floor',
+  });
+  t.graph.shaped(name, 'float', ['pictures', channels!, rows!, columns!]);
+  return { name, perm: channelsFirst, shape: [batch!, rows!, columns!, channels!] };
+}
+
 function binary(op: string): Op {
   return (node, t) => {
     const [first, second] = node.input as [string, string];
     const left = t.constant(first);
     const right = t.constant(second);
     if (left === undefined && right === undefined) {
-      const a = t.value(first);
-      const b = t.value(second);
+      const shape = broadcast(t.value(first).shape, t.value(second).shape);
+      const a = spread(t.value(first), shape, t);
+      const b = spread(t.value(second), shape, t);
       const name = t.graph.node(op, [a.name, t.as(b, a.perm)]);
-      return [{ name, perm: a.perm, shape: broadcast(a.shape, b.shape) }];
+      return [{ name, perm: a.perm, shape }];
     }
     const x = t.value(left === undefined ? first : second);
     const constant = left ?? right!;
     const missing = x.shape.length - constant.shape.length;
-    const spread = {
+    const stretched = {
       shape: [...Array.from({ length: missing }, () => 1), ...constant.shape],
       data: constant.data,
     };
-    const kept = constant.shape.length === 0 ? constant : transpose(spread, x.perm);
+    const kept = constant.shape.length === 0 ? constant : transpose(stretched, x.perm);
     const name = t.graph.floats(kept.shape, kept.data);
     const inputs = left === undefined ? [x.name, name] : [name, x.name];
     return [{ name: t.graph.node(op, inputs), perm: x.perm, shape: broadcast(x.shape, constant.shape) }];
@@ -61,9 +79,18 @@ function shiftedRelu6(node: TfNode | undefined, t: Translator): string | undefin
   return t.constant(three)?.data[0] === 3 ? sum.input.find((i) => i !== three) : undefined;
 }
 
-/** x · relu6(x + 3) / 6, the activation of MobileNetV3, in the two operations that ONNX Runtime has for it. */
+/** relu6(x + 3) / 6, which a convolution before it takes in. */
+const hardSigmoid = (x: Value, t: Translator): Value => ({
+  ...x,
+  name: t.graph.node('HardSigmoid', [x.name], { alpha: { float: 1 / 6 }, beta: { float: 0.5 } }),
+});
+
+/** relu6(x + 3) / 6 and x · relu6(x + 3) / 6, the activations of MobileNetV3, in the words of ONNX. */
 const multiply: Op = (node, t) => {
   const inputs = node.input.map((i) => t.node(i));
+  const gated = shiftedRelu6(inputs[0], t) ?? shiftedRelu6(inputs[1], t);
+  const factor = node.input.map((i) => t.constant(i)).find((c) => c !== undefined);
+  if (gated !== undefined && near(factor?.data[0], 1 / 6)) return [hardSigmoid(t.value(gated), t)];
   const index = inputs.findIndex((n) => shiftedRelu6(n, t) !== undefined);
   const name = shiftedRelu6(inputs[index], t);
   const other = inputs[1 - index];
@@ -71,8 +98,7 @@ const multiply: Op = (node, t) => {
   if (name === undefined || !near(t.constant(sixth)?.data[0], 1 / 6) || other?.input.includes(name) !== true)
     return plainMul(node, t);
   const x = t.value(name);
-  const gate = t.graph.node('HardSigmoid', [x.name], { alpha: { float: 1 / 6 }, beta: { float: 0.5 } });
-  return [{ ...x, name: t.graph.node('Mul', [x.name, gate]) }];
+  return [{ ...x, name: t.graph.node('Mul', [x.name, hardSigmoid(x, t).name]) }];
 };
 
 const pad: Op = (node, t) => {
@@ -90,6 +116,11 @@ const pad: Op = (node, t) => {
 const mean: Op = (node, t) => {
   const x = t.value(node.input[0]!);
   const axes = [...t.known(node.input[1]).data].map((axis) => counted(axis, x.shape.length));
+  // Unlike ReduceMean, this reads channels as convolutions leave them.
+  if (x.shape.length === 4 && axes.length === 2 && axes.includes(1) && axes.includes(2)) {
+    const name = t.graph.node('GlobalAveragePool', [t.as(x, channelsFirst)]);
+    return [{ name, perm: channelsFirst, shape: [x.shape[0]!, 1, 1, x.shape[3]!] }];
+  }
   const name = t.graph.node('ReduceMean', [x.name], {
     axes: axes.map((axis) => x.perm.indexOf(axis)),
     keepdims: 1,
@@ -125,6 +156,7 @@ const resize: Op = (node, t) => {
     mode: 'linear',
     coordinate_transformation_mode: mode,
   });
+  t.graph.shaped(name, 'float', ['pictures', x.shape[3]!, size[0]!, size[1]!]);
   return [{ name, perm: channelsFirst, shape: [x.shape[0]!, size[0]!, size[1]!, x.shape[3]!] }];
 };
 
