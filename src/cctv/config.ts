@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { SettingMeta } from '#config/model.ts';
+import { networkProblem } from '#devices/lan/codec/ipv4.ts';
 import { recordingConfig, retentionConfig, snapshotsConfig } from './keep/config.ts';
 import { defaultPrefix } from './metrics.ts';
 import { recognitionConfig } from './recognise/config.ts';
@@ -10,21 +11,32 @@ const meta = (m: SettingMeta) => m;
 const idPattern = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 const schemes = ['rtsp:', 'rtsps:', 'http:', 'https:', 'file:'];
 
+/** A login with a sign that ends the host. */
+const signs = /\/\/[^@]*[/?#].*@/;
+
 const cameraUrl = z.string().superRefine((text, ctx) => {
   const url = URL.parse(text);
   if (url === null || !schemes.includes(url.protocol))
     ctx.addIssue(
-      `expected an address like rtsp://192.0.2.20:554/stream1 (${schemes.map((s) => `${s}//`).join(', ')})`,
+      `expected an address like rtsp://192.0.2.20:554/stream1 (${schemes.map((s) => `${s}//`).join(', ')})${signs.test(text) ? '; a password with # / or ? in it belongs under password' : ''}`,
     );
   else if (url.protocol !== 'file:' && url.hostname === '') ctx.addIssue('the address names no host');
 });
 
-const point = z.tuple([z.number().min(0).max(1), z.number().min(0).max(1)]).transform(([x, y]) => ({ x, y }));
+const fraction = 'a fraction of the picture from 0 to 1 (for pixels divide by its width or height)';
+const share = z.number(fraction).min(0, fraction).max(1, fraction);
+const corner = 'a corner as [x, y] in fractions of the picture, such as [0.1, 0.5]';
+const point = z.tuple([share, share], corner).transform(([x, y]) => ({ x, y }));
 
 const polygon = z
   .array(point)
-  .min(3)
+  .min(3, 'an outline of at least three corners, such as [[0.1, 0.5], [0.9, 0.5], [0.5, 1]]')
   .max(64)
+  .superRefine((corners, ctx) => {
+    // A slip of one number: nothing would ever stand in it, and nobody would notice.
+    if (corners.length >= 3 && areaOf(corners) < leastArea)
+      ctx.addIssue('the outline encloses nothing: name its corners in turn, and not on one line');
+  })
   .meta(
     meta({
       title: 'Outline',
@@ -39,6 +51,17 @@ const polygon = z
         ],
       ],
     }),
+  );
+
+/** Fractions of the picture. */
+const leastArea = 1e-5;
+
+const areaOf = (corners: readonly { x: number; y: number }[]): number =>
+  Math.abs(
+    corners.reduce((sum, a, i) => {
+      const b = corners[(i + 1) % corners.length]!;
+      return sum + (a.x * b.y - b.x * a.y) / 2;
+    }, 0),
   );
 
 const zone = z.strictObject({
@@ -258,8 +281,15 @@ export const cameraConfig = z.strictObject({
     .meta(meta({ title: 'Notes', description: 'For people', reload: 'live' })),
 });
 
+/** A password that no address and no user name goes with would never be sent. */
+const signable = cameraConfig.superRefine(({ url, streams = {}, username, password }, ctx) => {
+  const named = [url, ...Object.values(streams)].some((one) => (URL.parse(one ?? '')?.username ?? '') !== '');
+  if (password !== undefined && username === undefined && !named)
+    ctx.addIssue({ code: 'custom', path: ['password'], message: 'a password needs a username beside it' });
+});
+
 export const camerasConfig = z
-  .array(cameraConfig)
+  .array(signable)
   .max(64)
   .superRefine(unique('camera', 'id'))
   .default([])
@@ -327,8 +357,17 @@ export const performanceConfig = z
   .prefault({})
   .meta(meta({ title: 'Performance', description: 'How much is looked at', reload: 'live' }));
 
+const network = z
+  .string()
+  .regex(/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/, { error: 'expected a network like 192.0.2.0/24', abort: true })
+  .superRefine((text, ctx) => {
+    const problem = networkProblem(text);
+    // Simulated cameras are on loopback.
+    if (problem !== undefined && !text.startsWith('127.')) ctx.addIssue(problem);
+  });
+
 const networks = z
-  .array(z.string().regex(/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/, 'expected a network like 192.0.2.0/24'))
+  .array(network)
   .max(16)
   .default([])
   .meta(

@@ -175,8 +175,12 @@ function kindHint(path: Path, about: Explained): string | undefined {
   const value = at(about.value, path);
   const types = schemasAt(nodeOf(about.schema), path, about.value).map((s) => unwrap(s).node.def.type);
   const wants = (...kinds: string[]) => types.some((t) => kinds.includes(t));
-  if (wants('string', 'enum', 'literal') && (typeof value === 'number' || typeof value === 'boolean'))
-    return 'write it in quotes';
+  if (typeof value === 'number' || typeof value === 'boolean') {
+    const word = schemasAt(nodeOf(about.schema), path, about.value).some((s) =>
+      typeText(s).split(/[ ,]+/).includes(String(value)),
+    );
+    if (wants('string') || (wants('enum', 'literal') && word)) return 'write it in quotes';
+  }
   if (
     typeof value === 'string' &&
     wants('number', 'int') &&
