@@ -1,6 +1,6 @@
 /**
  * What an inference costs: `node bench/detect.ts [--data DIR] [--seconds 3]`. For every model that is here: wall and
- * processor milliseconds a picture at one and two threads. The rival is ONNX Runtime as it is usually called from
+ * processor milliseconds a picture at one and two threads, and alone against in batches. The rival is ONNX Runtime as it is usually called from
  * JavaScript: the publisher's file, a float tensor filled channel by channel, an object for every place.
  */
 import { existsSync, readdirSync } from 'node:fs';
@@ -94,6 +94,28 @@ async function rival(file: string, prepared: PreparedModel, threads: number): Pr
   return cost;
 }
 
+/** Pictures of several cameras in one run, against one after the other. */
+async function batches(folder: string): Promise<string> {
+  const prepared = await prepareModel({ model: 'centernet' }, folder);
+  const costs: string[] = [];
+  for (const atOnce of [1, 4]) {
+    const detector = await loadDetector({
+      ...prepared,
+      device: 'cpu',
+      threads: 1,
+      atOnce,
+      warn: console.error,
+    });
+    const frames = Array.from({ length: 4 }, () => picture(prepared.card.input));
+    const { ms, cpuMs } = await measure(() => detector.detect(frames, threshold));
+    await detector.close();
+    costs.push(
+      `${atOnce} at once: ${(ms / 4).toFixed(1)} ms, processor ${(cpuMs / 4).toFixed(1)} ms a picture`,
+    );
+  }
+  return `centernet, four pictures, ${costs.join('; ')}`;
+}
+
 /** From a camera's process to the detector's and back, beside the inference itself. */
 async function socket(folder: string): Promise<string> {
   const stop = new AbortController();
@@ -160,5 +182,6 @@ for (const { model, inputSize } of wanted) {
 }
 const head = ['MODEL', 'INPUT', 'THREADS', 'MS', 'CPU MS', 'RIVAL MS', 'RIVAL CPU MS', 'RIVAL / OURS (CPU)'];
 console.log(table(head, rows));
+console.log(await batches(folder));
 console.log(await socket(folder));
 await rm(folder, { recursive: true });

@@ -14,6 +14,8 @@ export interface LoadOptions {
   /** `cpu` or `cuda:N`. */
   readonly device: string;
   readonly threads: number;
+  /** Pictures in one run, where the graph leaves their number open; what suits the device unless given. */
+  readonly atOnce?: number;
   /** Told once when the device is not to be had and the processor does the work. */
   readonly warn: (message: string) => void;
 }
@@ -55,6 +57,9 @@ async function openSession(options: LoadOptions): Promise<{ session: InferenceSe
   }
 }
 
+// On a processor a batch costs as much as its pictures one by one (docs/cctv-models.md); a graphics card idles without.
+const usualAtOnce = (device: string): number => (device === 'cpu' ? 1 : 8);
+
 const firstLine = (text: string) => text.split('\n')[0]!.slice(0, 300);
 
 /**
@@ -74,12 +79,22 @@ export async function loadDetector(options: LoadOptions): Promise<Detector> {
       `${options.file} does not take pictures of ${width}x${height}; install the model again`,
     );
   }
-  // A graph with an open number of pictures takes all of a request at once.
-  const batched = typeof shape[0] === 'string' || shape[0] === -1;
+  const open = typeof shape[0] === 'string' || shape[0] === -1;
+  const atOnce = open ? (options.atOnce ?? usualAtOnce(device)) : 1;
+  let together: Uint8Array | undefined;
   const found = new Candidates();
   const decode = decoders[card.decoding];
 
-  const run = async (data: Uint8Array, pictures: number, threshold: number): Promise<Detection[][]> => {
+  const joined = (frames: readonly Frame[]): Uint8Array => {
+    if (frames.length === 1) return frames[0]!.data;
+    together ??= new Uint8Array(atOnce * width * height * 3);
+    for (const [i, { data }] of frames.entries()) together.set(data, i * data.length);
+    return together.subarray(0, frames.length * width * height * 3);
+  };
+
+  const run = async (frames: readonly Frame[], threshold: number): Promise<Detection[][]> => {
+    const pictures = frames.length;
+    const data = joined(frames);
     const feeds = { [input.name]: new Tensor('uint8', data, [pictures, height, width, 3]) };
     const results = await session.run(feeds);
     const outputs = session.outputNames.map((name) => results[name] as RawOutput);
@@ -93,7 +108,7 @@ export async function loadDetector(options: LoadOptions): Promise<Detector> {
   return {
     card,
     device,
-    batched,
+    atOnce,
     async detect(frames: readonly Frame[], threshold: number): Promise<Detection[][]> {
       for (const frame of frames)
         if (frame.width !== width || frame.height !== height || frame.data.length !== width * height * 3)
@@ -102,7 +117,8 @@ export async function loadDetector(options: LoadOptions): Promise<Detector> {
             `the detector takes ${width}x${height}, not ${frame.width}x${frame.height}`,
           );
       const result: Detection[][] = [];
-      for (const frame of frames) result.push(...(await run(frame.data, 1, threshold)));
+      for (let i = 0; i < frames.length; i += atOnce)
+        result.push(...(await run(frames.slice(i, i + atOnce), threshold)));
       return result;
     },
     close: () => session.release(),

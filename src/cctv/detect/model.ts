@@ -43,8 +43,8 @@ export interface Detector {
   readonly card: ModelCard;
   /** What it runs on: `cpu`, `cuda:0`. */
   readonly device: string;
-  /** The graph takes several pictures at once; whether that pays is another question. */
-  readonly batched: boolean;
+  /** How many pictures it looks at in one run: more than 1 where that is cheaper than one after the other. */
+  readonly atOnce: number;
   /** One list a frame; boxes in fractions of the frame; scores at or above `threshold`; overlaps of a class suppressed. */
   detect(frames: readonly Frame[], threshold: number): Promise<Detection[][]>;
   close(): Promise<void>;

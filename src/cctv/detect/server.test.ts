@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DetectorClient, type DetectAnswer } from './client.ts';
 import { loadDetector } from './detector.ts';
-import type { Detector } from './model.ts';
+import type { Detection } from '../model.ts';
+import type { Detector, Frame } from './model.ts';
 import { prepareModel } from './prepare.ts';
 import { toRaw, toScale } from './scale.rules.ts';
 import { DetectorServer } from './server.ts';
@@ -107,6 +108,114 @@ test('two cameras get their own answers, as often as each other', async () => {
   });
   await Promise.all(asked);
   expect(Math.abs(count[0]! - count[1]!)).toBeLessThanOrEqual(4);
+});
+
+/** The model that npm brings, at a small size: its graph takes any number of pictures. */
+async function loadOpen(atOnce: number): Promise<Detector> {
+  const prepared = await prepareModel({ model: 'centernet', inputSize: { width: 64, height: 64 } }, folder);
+  const detector = await loadDetector({ ...prepared, device: 'cpu', threads: 1, atOnce, warn: () => {} });
+  open.push(detector);
+  return detector;
+}
+
+/** Pictures of stripes and noise that differ from one another. */
+const striped = (seed: number): Frame => ({
+  width: 64,
+  height: 64,
+  data: Uint8Array.from(
+    { length: 64 * 64 * 3 },
+    (_, i) => (i * 7 * seed + ((i >> (seed % 5)) % 2) * 160) % 256,
+  ),
+});
+
+const rounded = (lists: readonly (readonly Detection[])[]) =>
+  lists.map((list) =>
+    list.map(({ label, score, box }) => [
+      label,
+      ...[score, box.left, box.top, box.width, box.height].map((n) => Math.round(n * 500)),
+    ]),
+  );
+
+test('pictures that are looked at together give what they give one by one', async () => {
+  const pictures = [1, 2, 3, 4, 5, 6, 7].map(striped);
+  const alone = await (await loadOpen(1)).detect(pictures, 0.02);
+  const together = await loadOpen(4);
+  expect(together.atOnce).toBe(4);
+  expect(alone.flat().length).toBeGreaterThan(7);
+  expect(rounded(await together.detect(pictures, 0.02))).toEqual(rounded(alone));
+  // A file that takes one picture is not asked for more.
+  expect((await load(64)).atOnce).toBe(1);
+});
+
+test('what waits of several cameras is looked at in one run, each by its own threshold', async () => {
+  const detector = await loadOpen(3);
+  const runs: number[] = [];
+  await server.use({
+    ...detector,
+    detect: async (frames, threshold) => {
+      runs.push(frames.length);
+      // The others ask meanwhile.
+      await sleep(5);
+      return detector.detect(frames, threshold);
+    },
+  });
+  const thresholds = [0.05, 0.2, 0.05, 0.1];
+  const cameras = thresholds.map((_, i) => client(`camera ${i}`, 60_000));
+  await until(() => cameras.every((c) => c.input !== undefined));
+  const own = detector.card.threshold;
+  await Promise.all(
+    cameras.map(async (camera, i) => {
+      const threshold = thresholds[i]!;
+      const [wanted] = await detector.detect([striped(i + 1)], toRaw(threshold, own));
+      for (let n = 0; n < 10; n += 1) {
+        const answer = await camera.detect([striped(i + 1)], threshold);
+        expect('skipped' in answer ? answer : rounded(answer.detections)).toEqual(
+          rounded([wanted!.map((d) => ({ ...d, score: toScale(d.score, own) }))]),
+        );
+      }
+    }),
+  );
+  expect([runs.reduce((a, b) => a + b), Math.max(...runs)]).toEqual([40, 3]);
+  expect(server.stats()).toMatchObject({ done: 40, failed: 0, skipped: 0 });
+});
+
+test('a picture that cannot be looked at fails alone, and those beside it are answered', async () => {
+  const detector = await loadOpen(4);
+  const marked = 13;
+  const broken = new Set<number>();
+  await server.use({
+    ...detector,
+    detect: async (frames, threshold) => {
+      await sleep(5);
+      const bad = frames.some((f) => f.data.every((value) => value === marked));
+      if (bad) broken.add(frames.length);
+      if (bad) throw new Error('no memory left');
+      return detector.detect(frames, threshold);
+    },
+  });
+  const cameras = [0, 1, 2, 3].map((i) => client(`camera ${i}`, 60_000));
+  await until(() => cameras.every((c) => c.input !== undefined));
+  const bad = { ...striped(1), data: new Uint8Array(64 * 64 * 3).fill(marked) };
+  const outcomes = await Promise.all(
+    cameras.map(async (camera, i) => {
+      const told = new Set<string>();
+      for (let n = 0; n < 10; n += 1)
+        told.add(
+          await camera.detect([i === 1 ? bad : striped(i + 1)], 0.5).then(
+            () => 'looked at',
+            (error: Error) => error.message,
+          ),
+        );
+      return [...told];
+    }),
+  );
+  expect(outcomes).toEqual([
+    ['looked at'],
+    ['the detector failed: no memory left'],
+    ['looked at'],
+    ['looked at'],
+  ]);
+  expect(Math.max(...broken)).toBeGreaterThan(1);
 });
 
 test('while the detector is away a request fails at once, and works again after it came back', async () => {

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { rm } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { LaresError, reason } from '#kernel/errors.ts';
+import type { Detection } from '../model.ts';
 import type { Detector, Frame } from './model.ts';
 import { FairQueue, type Waiting } from './queue.rules.ts';
 import { toRaw, toScale } from './scale.rules.ts';
@@ -13,6 +14,7 @@ import {
   longestRequest,
   MessageReader,
   protocolVersion,
+  type Found,
   type Message,
   type ModelFace,
 } from './wire.codec.ts';
@@ -59,7 +61,7 @@ const otherTurns = async () => {
 };
 
 /**
- * Serves one model to many cameras over a Unix socket: a picture at a time, in turn. Thresholds and scores on the socket
+ * Serves one model to many cameras over a Unix socket, in turn, as many at once as the detector likes. Thresholds and scores on the socket
  * are on the scale that all models share (`scale.rules.ts`).
  */
 export class DetectorServer {
@@ -189,44 +191,92 @@ export class DetectorServer {
     this.#working = true;
     for (;;) {
       await otherTurns();
-      const { job, expired } = this.#queue.take(performance.now());
-      for (const late of expired) this.#skip(late);
-      if (job === undefined) break;
-      this.#busy = this.#serve(job);
+      const jobs = this.#take();
+      if (jobs.length === 0) break;
+      this.#busy = this.#serve(jobs);
       await this.#busy;
     }
     this.#working = false;
   }
 
-  async #serve(job: Job): Promise<void> {
-    const detector = this.#detector;
-    const { input } = detector?.card ?? {};
-    const [{ width, height }] = job.frames as [Frame];
-    // Its sender has not heard yet that the model changed.
-    if (detector === undefined || input?.width !== width || input.height !== height) return this.#skip(job);
-    const startedAt = performance.now();
-    try {
-      const { threshold } = detector.card;
-      const found = await detector.detect(job.frames, toRaw(job.threshold, threshold));
-      if (this.#detector !== detector) return this.#skip(job);
-      const inferMs = performance.now() - startedAt;
-      const indexed = found.map((list) =>
-        list.map(({ label, score, box }) => ({
-          index: this.#labels.get(label) ?? 0,
-          score: toScale(score, threshold),
-          box,
-        })),
-      );
-      job.connection.socket.write(encodeFound(job.id, inferMs, indexed));
-      this.#counts.done += 1;
-      this.#period.done += 1;
-      this.#period.inferMs += inferMs;
-      this.#period.queueMs += startedAt - job.arrivedAt;
-    } catch (error) {
-      this.#counts.failed += 1;
-      job.connection.socket.write(encodeFailed(job.id, reason(error)));
+  /** Whose turn it is: the jobs of one run, each of another camera. */
+  #take(): Job[] {
+    const jobs: Job[] = [];
+    const most = this.#detector?.atOnce ?? 1;
+    for (let pictures = 0; pictures < most;) {
+      const { job, expired } = this.#queue.take(performance.now());
+      for (const late of expired) this.#skip(late);
+      if (job === undefined) break;
+      // Its sender has not heard yet that the model changed.
+      if (!this.#fits(job)) {
+        this.#skip(job);
+        continue;
+      }
+      jobs.push(job);
+      pictures += job.frames.length;
     }
-    giveBack(job);
+    return jobs;
+  }
+
+  #fits({ frames: [first] }: Job): boolean {
+    const { width, height } = this.#detector?.card.input ?? {};
+    return first?.width === width && first?.height === height;
+  }
+
+  async #serve(jobs: readonly Job[]): Promise<void> {
+    const detector = this.#detector!;
+    const startedAt = performance.now();
+    const answers = await look(detector, jobs);
+    const inferMs = (performance.now() - startedAt) / jobs.length;
+    for (const [i, job] of jobs.entries()) {
+      const found = answers[i]!;
+      if (typeof found === 'string') {
+        this.#counts.failed += 1;
+        job.connection.socket.write(encodeFailed(job.id, found));
+      } else if (this.#detector !== detector) {
+        this.#skip(job);
+        continue;
+      } else {
+        this.#counts.done += 1;
+        this.#period.done += 1;
+        this.#period.inferMs += inferMs;
+        this.#period.queueMs += startedAt - job.arrivedAt;
+        job.connection.socket.write(encodeFound(job.id, inferMs, this.#indexed(found, detector)));
+      }
+      giveBack(job);
+    }
+  }
+
+  /** What was found as it goes over the socket: labels by number, scores on the common scale. */
+  #indexed(found: readonly Detection[][], { card }: Detector): Found[][] {
+    return found.map((list) =>
+      list.map(({ label, score, box }) => ({
+        index: this.#labels.get(label) ?? 0,
+        score: toScale(score, card.threshold),
+        box,
+      })),
+    );
+  }
+}
+
+/** What is in the pictures of each job, or why that cannot be said. One that fails does not fail those beside it. */
+async function look(detector: Detector, jobs: readonly Job[]): Promise<(Detection[][] | string)[]> {
+  const thresholds = jobs.map((job) => toRaw(job.threshold, detector.card.threshold));
+  try {
+    const all = await detector.detect(
+      jobs.flatMap((job) => job.frames),
+      Math.min(...thresholds),
+    );
+    let at = 0;
+    return jobs.map(({ frames }, i) => {
+      at += frames.length;
+      return all.slice(at - frames.length, at).map((list) => list.filter((d) => d.score >= thresholds[i]!));
+    });
+  } catch (error) {
+    if (jobs.length === 1) return [reason(error)];
+    const answers: (Detection[][] | string)[] = [];
+    for (const job of jobs) answers.push(...(await look(detector, [job])));
+    return answers;
   }
 }
 

@@ -40,7 +40,7 @@ export function brightSquares(width = 320, height = 320): Detector {
       source: { kind: 'file' },
     },
     device: 'cpu',
-    batched: false,
+    atOnce: 1,
     detect: (frames) => Promise.resolve(frames.map(brightest)),
     close: () => Promise.resolve(),
   };
