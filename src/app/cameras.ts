@@ -139,6 +139,7 @@ export class Cameras {
       events: (query) => port()?.events(query) ?? { rows: [] },
       event: (id) => port()?.event(id),
       alerts: (query) => port()?.alerts(query) ?? { rows: [] },
+      suppressions: (query) => port()?.suppressions(query) ?? { rows: [] },
       falseAlarm: (alert, on, actor) => this.#now().cctv.port().falseAlarm(alert, on, actor),
       snapshot: (event, clean) => port()?.snapshot(event, clean),
       clip: (event) => this.#now().cctv.port().clip(event),

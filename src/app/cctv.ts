@@ -236,6 +236,7 @@ export class Cctv {
       events: (query) => book.events(query),
       event: (id) => book.event(id),
       alerts: (query) => book.alerts(query),
+      suppressions: (query) => book.suppressions(query),
       falseAlarm: async (alert, on, actor) => {
         await book.setFalsePositive(alert, on);
         this.#parts.log.info(`alert ${alert} is ${on ? '' : 'not '}a false alarm`, { actor });

@@ -90,6 +90,7 @@ export class HouseGuard {
       state: store.state,
       situation: (at) => this.situation(at),
       cameraName,
+      presenceSeries: () => `${this.#config.presence.metrics.prefix}.anyone_home`,
       usualActions: () => this.#usual(),
       newId: (at) => uuid7(at, 0, randomBytes(8)),
       waiting: () => this.queue.wake(),

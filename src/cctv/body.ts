@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { instant, iso } from '#platform/wire.ts';
-import type { StoredAlert, StoredEvent } from './book/model.ts';
+import type { StoredAlert, StoredEvent, SuppressedRow } from './book/model.ts';
 import type { Box, StreamInfo } from './model.ts';
 import type { CameraView, CctvView, SeenObject } from './view.model.ts';
 
@@ -108,6 +108,15 @@ export const alertBody = z.object({
   why: z.record(z.string(), z.unknown()),
 });
 export type AlertBody = z.infer<typeof alertBody>;
+
+export const suppressedBody = z.object({
+  at: instant,
+  rule: z.string(),
+  camera: z.string(),
+  event: z.string(),
+  reason: z.string().meta({ description: 'alex is home' }),
+});
+export type SuppressedBody = z.infer<typeof suppressedBody>;
 
 /** A file under `snapshots/` as the address to fetch it from. */
 const snapshotPath = (event: string, file: string | undefined) =>
@@ -229,4 +238,12 @@ export const toAlertBody = (a: StoredAlert): AlertBody => ({
   snapshot: snapshotPath(a.event, a.snapshot),
   false_alarm: a.falsePositive,
   why: { ...a.why },
+});
+
+export const toSuppressedBody = ({ at, rule, camera, event, reason }: SuppressedRow): SuppressedBody => ({
+  at: iso(at),
+  rule,
+  camera,
+  event,
+  reason,
 });

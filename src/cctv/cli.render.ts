@@ -1,5 +1,5 @@
 import { duration, localTime, table } from '#platform/table.ts';
-import type { AlertBody, CameraBody, CctvBody, SeenEventBody } from './body.ts';
+import type { AlertBody, CameraBody, CctvBody, SeenEventBody, SuppressedBody } from './body.ts';
 
 const percent = (share: number) => `${Math.round(share * 100)} %`;
 const figure = (value: number | null, unit: string, digits = 1) =>
@@ -73,7 +73,8 @@ export function eventsText(events: readonly SeenEventBody[], timeZone: string | 
 
 /** `lares cctv alerts`: one row an alert, newest first. */
 export function alertsText(alerts: readonly AlertBody[], timeZone: string | undefined): string {
-  if (alerts.length === 0) return 'Nobody was told anything in that time.';
+  if (alerts.length === 0)
+    return 'Nobody was told anything in that time. What was held back: lares cctv alerts --held';
   const rows = alerts.map((a) => [
     localTime(Date.parse(a.at), timeZone),
     a.rule,
@@ -83,6 +84,13 @@ export function alertsText(alerts: readonly AlertBody[], timeZone: string | unde
     a.message,
   ]);
   return table(['TIME', 'RULE', 'CAMERA', 'SEVERITY', 'ALERT', 'MESSAGE'], rows);
+}
+
+/** `lares cctv alerts --held`: one row for each that was held back, newest first. */
+export function heldText(held: readonly SuppressedBody[], timeZone: string | undefined): string {
+  if (held.length === 0) return 'Nothing was held back in that time.';
+  const rows = held.map((h) => [localTime(Date.parse(h.at), timeZone), h.rule, h.camera, h.event, h.reason]);
+  return table(['TIME', 'RULE', 'CAMERA', 'EVENT', 'HELD BACK BECAUSE'], rows);
 }
 
 /** `lares cctv why ALERT`: what was decided, gate by gate. */

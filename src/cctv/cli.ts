@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { LaresError } from '#kernel/errors.ts';
 import type { ActingHouse } from '#platform/command.ts';
 import { numberOf, spanQuery, withSpan, type Span } from '#platform/flags.ts';
-import type { AlertBody, CctvBody, SeenEventBody } from './body.ts';
-import { alertsText, camerasText, eventsText, whyText } from './cli.render.ts';
+import type { AlertBody, CctvBody, SeenEventBody, SuppressedBody } from './body.ts';
+import { alertsText, camerasText, eventsText, heldText, whyText } from './cli.render.ts';
 
 /** The house as the camera commands need it: `fetch` brings what is no JSON, such as a picture. */
 export interface CctvHouse extends ActingHouse<{
@@ -57,9 +57,11 @@ export function cctvCommands(cctv: Command, house: CctvHouse): void {
     const timeZone = await zone(house);
     house.print(events, () => eventsText(events, timeZone));
   });
-  listing(cctv.command('alerts').description('what people were told'))
+  listing(cctv.command('alerts').description('what people were told, or what was held back and why'))
     .option('--rule <id>', 'only of one rule')
-    .action(async (options: ListOptions) => {
+    .option('--held', 'what was held back instead, with its reason')
+    .action(async (options: ListOptions & { readonly held?: boolean }) => {
+      if (options.held === true) return await held(house, options);
       const { alerts } = (await house.get(`/api/cctv/alerts?${queryOf(options)}`)) as { alerts: AlertBody[] };
       const timeZone = await zone(house);
       house.print(alerts, () => alertsText(alerts, timeZone));
@@ -110,6 +112,19 @@ export function cctvCommands(cctv: Command, house: CctvHouse): void {
     .action((event: string, { out }: { out: string }) =>
       save(house, `/api/cctv/events/${encodeURIComponent(event)}/clip.mp4`, out),
     );
+}
+
+async function held(house: CctvHouse, options: ListOptions): Promise<void> {
+  if (options.label !== undefined)
+    throw new LaresError(
+      'USAGE',
+      '--label cannot be used with --held: of what was held back no class is kept',
+    );
+  const { suppressed } = (await house.get(`/api/cctv/suppressed?${queryOf(options)}`)) as {
+    suppressed: SuppressedBody[];
+  };
+  const timeZone = await zone(house);
+  house.print(suppressed, () => heldText(suppressed, timeZone));
 }
 
 async function save(house: CctvHouse, path: string, out: string): Promise<void> {

@@ -5,16 +5,18 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { LaresError } from '#kernel/errors.ts';
 import { binary, errorBody, instantQuery, parseInstant } from '#platform/wire.ts';
-import type { BookQuery, Page, StoredAlert, StoredEvent } from './book/model.ts';
+import type { BookQuery, Page, StoredAlert, StoredEvent, SuppressedRow } from './book/model.ts';
 import {
   alertBody,
   cameraBody,
   cctvBody,
   seenEventBody,
+  suppressedBody,
   toAlertBody,
   toCameraBody,
   toCctvBody,
   toSeenEventBody,
+  toSuppressedBody,
 } from './body.ts';
 import type { Clip } from './keep/clip.ts';
 import { wantedBytes } from './range.rules.ts';
@@ -26,6 +28,8 @@ export interface CctvPort {
   events(query: BookQuery): Page<StoredEvent>;
   event(id: string): StoredEvent | undefined;
   alerts(query: BookQuery): Page<StoredAlert>;
+  /** Alerts that were held back. */
+  suppressions(query: BookQuery): Page<SuppressedRow>;
   /** Says of an alert that it was a false alarm, or was none after all. Throws NOT_FOUND. */
   falseAlarm(alert: string, on: boolean, actor: string): Promise<void>;
   /** Absolute file of the picture of an event; undefined where there is none. */
@@ -51,7 +55,7 @@ const listQuery = z.object({
 });
 const alertQuery = listQuery.extend({ rule: z.string().max(64).optional(), event: id.optional() });
 
-function toQuery({ from, to, ...rest }: z.infer<typeof alertQuery> | z.infer<typeof listQuery>): BookQuery {
+function toQuery({ from, to, ...rest }: Partial<z.infer<typeof alertQuery>>): BookQuery {
   return {
     ...rest,
     ...(from === undefined ? {} : { from: parseInstant(from) }),
@@ -196,6 +200,24 @@ export function cctvRoutes(port: CctvPort, { mayAct }: CctvRouteOptions): Fastif
       ({ query }) => {
         const { rows, next } = port.alerts(toQuery(query));
         return { alerts: rows.map(toAlertBody), next: next ?? null };
+      },
+    );
+    app.get(
+      '/api/cctv/suppressed',
+      {
+        schema: {
+          tags,
+          summary: 'What would have been told and was held back, newest first, each with its reason',
+          querystring: alertQuery.omit({ label: true }),
+          response: {
+            200: z.object({ suppressed: z.array(suppressedBody), next: z.string().nullable() }),
+            ...errors,
+          },
+        },
+      },
+      ({ query }) => {
+        const { rows, next } = port.suppressions(toQuery(query));
+        return { suppressed: rows.map(toSuppressedBody), next: next ?? null };
       },
     );
     app.post(

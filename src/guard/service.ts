@@ -26,6 +26,8 @@ export interface GuardIo {
   readonly state: StateStore;
   readonly situation: (at: number) => Situation;
   readonly cameraName: (camera: string) => string;
+  /** The series of readings that says whether anybody is home. */
+  readonly presenceSeries: () => string;
   /** What a rule that names no action does: every channel that is set up. */
   readonly usualActions: () => readonly Action[];
   readonly newId: (at: number) => string;
@@ -34,6 +36,20 @@ export interface GuardIo {
 }
 
 type Alert = Extract<Verdict, { kind: 'alert' }>;
+
+/** What gates rest on that are not about what the camera sees, by the series of readings of who is home. */
+const sources: Readonly<
+  Record<string, ((presence: string) => { source: string; ref?: string }) | undefined>
+> = {
+  schedule: () => ({ source: 'clock' }),
+  news: () => ({ source: 'guard' }),
+  cooldown: () => ({ source: 'guard' }),
+  'home mode': (ref) => ({ source: 'guard', ref }),
+  arrival: (ref) => ({ source: 'presence', ref }),
+  residents: (ref) => ({ source: 'presence', ref }),
+  // The address of a guest's phone is kept for a day, the journal for good.
+  'unknown phone': () => ({ source: 'wifi' }),
+};
 
 const stateKey = 'guard.memory';
 const saveEveryMs = 60_000;
@@ -84,28 +100,37 @@ export class Guard {
 
   /** Judges one observation by every rule. */
   observe(observation: Observation): void {
-    const { situation, cameraName, book, clock } = this.#io;
+    const { situation, cameraName, clock } = this.#io;
     const now = situation(observation.at);
     for (const rule of this.#rules) {
       const verdict = judge(rule, observation, now, this.#memory, cameraName(observation.camera));
       if (verdict === undefined) continue;
       if (verdict.kind === 'alert') this.#alert(rule, observation, verdict);
-      else if (!verdict.again) {
-        const { at, camera, event } = observation;
-        this.#io.log.info(`rule ${rule.id} is held back: ${verdict.reason}`, { camera, event });
-        this.#aside(book.suppressed({ at, rule: rule.id, camera, event, reason: verdict.reason }));
-      }
+      else if (!verdict.again) this.#hold(rule, observation, verdict.reason);
     }
-    if (clock.now() - this.#savedAt > saveEveryMs) this.#save();
+    if (Math.abs(clock.now() - this.#savedAt) > saveEveryMs) void this.#save();
   }
 
+  /** Writes down what rules remember. Where that cannot be done, the alerts in the book are remembered. */
   async stop(): Promise<void> {
-    await this.#io.state.set(stateKey, saveMemory(this.#memory));
+    await this.#save();
   }
 
-  #save(): void {
-    this.#savedAt = this.#io.clock.now();
-    this.#aside(this.#io.state.set(stateKey, saveMemory(this.#memory)));
+  async #save(): Promise<void> {
+    const { state, clock, log } = this.#io;
+    this.#savedAt = clock.now();
+    try {
+      await state.set(stateKey, saveMemory(this.#memory));
+    } catch (error) {
+      log.warn(`guard error: what rules remember is not saved: ${reason(error)}`, { error });
+    }
+  }
+
+  #hold(rule: AlertRule, { at, camera, event, label }: Observation, why: string): void {
+    const { log, book } = this.#io;
+    const fields = { code: 'ALERT_HELD', rule: rule.id, camera, object: label, event };
+    log.child('alerts').info(`held back: ${why}`, fields);
+    this.#aside(book.suppressed({ at, rule: rule.id, camera, event, reason: why }));
   }
 
   #alert(rule: AlertRule, seen: Observation, verdict: Alert): void {
@@ -140,8 +165,13 @@ export class Guard {
   }
 
   #tell(alert: AlertMessage, deliveries: number): void {
-    const { journal, log } = this.#io;
-    for (const listener of this.#listeners) listener(alert);
+    const { journal, log, presenceSeries } = this.#io;
+    for (const listener of this.#listeners)
+      try {
+        listener(alert);
+      } catch (error) {
+        log.error(`guard error: a listener failed: ${reason(error)}`, { error });
+      }
     log.info(`alert: ${alert.text}`, { rule: alert.rule, camera: alert.camera, deliveries });
     this.#aside(
       journal.append({
@@ -151,11 +181,13 @@ export class Guard {
         cause: `rule:${alert.rule}`,
         evidence: alert.gates
           .filter((g) => g.passed)
-          .map((g) => ({
+          .map(({ gate, text }) => ({
             at: alert.at,
-            source: `camera.${alert.camera}`,
-            text: g.text,
-            ref: alert.observation.event,
+            text,
+            ...(sources[gate]?.(presenceSeries()) ?? {
+              source: `camera.${alert.camera}`,
+              ref: alert.observation.event,
+            }),
           })),
         data: { alert: alert.id, message: alert.text, severity: alert.severity, label: alert.label },
       }),

@@ -107,6 +107,27 @@ test('a camera, an event and an alert that nobody knows are 404', async () => {
     expect((await ask(url)).status).toBe(404);
 });
 
+test('what was held back is listed with its reason', async () => {
+  const { ask, house } = await app();
+  const row = { at, camera: 'gate', event: 'e1', reason: 'alex is home' };
+  house.cctv.suppressedRows = [
+    { ...row, rule: 'gate_person' },
+    { ...row, rule: 'other' },
+  ];
+  expect((await ask('/api/cctv/suppressed?rule=gate_person')).reply.json()).toEqual({
+    suppressed: [
+      {
+        at: '2026-01-31T08:00:00.000Z',
+        rule: 'gate_person',
+        camera: 'gate',
+        event: 'e1',
+        reason: 'alex is home',
+      },
+    ],
+    next: null,
+  });
+});
+
 test('an event comes with the alerts that it made', async () => {
   const { ask } = await app();
   expect((await ask('/api/cctv/events/e1')).reply.json()).toMatchObject({

@@ -5,6 +5,7 @@ import {
   type CctvView,
   type StoredAlert,
   type StoredEvent,
+  type SuppressedRow,
 } from '#cctv/index.ts';
 import type { GuardPort, HomeMode } from '#guard/index.ts';
 import { LaresError } from '#kernel/errors.ts';
@@ -14,6 +15,7 @@ export class SimCctv implements CctvPort {
   cameras: CctvView['cameras'] = [];
   eventRows: StoredEvent[] = [];
   alertRows: StoredAlert[] = [];
+  suppressedRows: SuppressedRow[] = [];
   /** Absolute files by event. */
   readonly pictures = new Map<string, string>();
   readonly videos = new Map<string, Uint8Array>();
@@ -48,6 +50,10 @@ export class SimCctv implements CctvPort {
 
   alerts: CctvPort['alerts'] = ({ event }) => ({
     rows: this.alertRows.filter((a) => event === undefined || a.event === event),
+  });
+
+  suppressions: CctvPort['suppressions'] = ({ rule }) => ({
+    rows: this.suppressedRows.filter((r) => rule === undefined || r.rule === rule),
   });
 
   falseAlarm: CctvPort['falseAlarm'] = async (id, on) => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AlertBody } from '#cctv/body.ts';
+import type { AlertBody, SuppressedBody } from '#cctv/body.ts';
 import { startCameras, type SimulatedCameras } from '#cctv/sim/cameras.ts';
 import { mainsHabits, simulatedScanner, type SimulatedDevice } from '#devices/lan/sim.ts';
 import { systemClock } from '#platform/clock.ts';
@@ -129,6 +129,9 @@ test('while alex is home a walk is written down with its reason and nobody is to
   await until(() => held().length > 0, tail, 40_000);
   expect(held()[0]).toEqual({ rule: 'person', reason: expect.stringMatching(/alex is home/i) as string });
   expect(await alertsOf('first')).toEqual([]);
+  const { suppressed } = await get<{ suppressed: SuppressedBody[] }>('/api/cctv/suppressed?camera=first');
+  expect(suppressed.at(-1)).toMatchObject({ rule: 'person', reason: held()[0]!.reason });
+  expect(lines.some((line) => /\|INFO\|alerts\|ALERT_HELD\|held back: alex is home /i.test(line))).toBe(true);
 });
 
 test('while alex is away the same walk alerts', async () => {

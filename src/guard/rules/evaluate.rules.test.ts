@@ -76,6 +76,7 @@ test('an alert names every gate that it passed with what was seen there', () => 
       distance: 4.2,
       sigma: 0.3,
       gates: expect.any(Array),
+      situation: { mode: 'away', residents_home: [], arrived_lately: [], unknown_phones: 0 },
     },
     gates: [
       { gate: 'camera', passed: true, text: 'front, wanted front or back' },

@@ -161,6 +161,12 @@ function verdictOf(decision: Decision, cameraName: string): Verdict {
       score: millimetres(o.score),
       zones: [...c.zones],
       gates,
+      situation: {
+        mode: c.situation.mode,
+        residents_home: c.situation.residentsHome ?? null,
+        arrived_lately: c.situation.arrivedLately,
+        unknown_phones: c.situation.unknownPhones.length,
+      },
       ...(reference === undefined
         ? {}
         : {
