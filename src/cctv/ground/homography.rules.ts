@@ -35,8 +35,8 @@ export interface Solved {
   readonly errors: readonly number[];
 }
 
-/** Two pixels of a picture 576 high. */
-export const usualClick = 0.0035;
+/** Standard deviation of a click in heights of a picture of so many pixels: two pixels, more of a large one that is shown smaller. */
+export const usualClick = (height: number): number => Math.max(2 / height, 0.0035);
 export const usualTape = 0.05;
 /** What lenses of cameras have, one standard deviation; the fisheye of a doorbell has more. */
 const usualDistortion = 0.06;
@@ -47,7 +47,7 @@ const usualDistortion = 0.06;
  * stands out instead of bending all. Distortion takes part from six points on. Undefined when the points lie on one line.
  */
 export function solveHomography(points: readonly GroundPoint[], options: SolveOptions): Solved | undefined {
-  const { aspect, clickSigma = usualClick, tapeSigma = usualTape } = options;
+  const { aspect, clickSigma = usualClick(1080), tapeSigma = usualTape } = options;
   if (points.length < 4) return undefined;
   const flat = points.map(({ picture }) => {
     const [x, y] = undistort({ aspect, k1: options.k1 ?? 0 }, picture);

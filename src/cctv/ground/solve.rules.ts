@@ -11,7 +11,7 @@ import {
   type Standing,
 } from './camera.rules.ts';
 import type { CalibrationFile, PointsFile, ReferenceSetting } from './config.ts';
-import { solveHomography, usualTape, type GroundPoint } from './homography.rules.ts';
+import { solveHomography, usualClick, usualTape, type GroundPoint } from './homography.rules.ts';
 import { poseOf, toGround, toPicture, turnOf, type Place, type Projection } from './projection.rules.ts';
 import type { Reference } from './references.rules.ts';
 import { rectangle, shapeFromSides } from './shape.rules.ts';
@@ -98,7 +98,10 @@ const standingOf = (box: Box): Standing => ({
 function project(measured: SolveRequest['measured'], aspect: number, people: readonly Standing[]): Result {
   const { points = [], picture } = measured;
   const sigmas = {
-    clickSigma: (measured.click_pixels ?? picture.height * 0.0035) / picture.height,
+    clickSigma:
+      measured.click_pixels === undefined
+        ? usualClick(picture.height)
+        : measured.click_pixels / picture.height,
     tapeSigma: measured.tape_m ?? usualTape,
   };
   const clicks = points.map((p, i) => clickOf(p, i, picture));
