@@ -11,7 +11,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Point } from '#cctv/model.ts';
 import { pinholeProjection } from '#cctv/ground/camera.rules.ts';
-import { solveHomography } from '#cctv/ground/homography.rules.ts';
+import { solveHomography, usualClick } from '#cctv/ground/homography.rules.ts';
 import { along } from '#cctv/ground/linear.rules.ts';
 import { locate, poseOf, toGround, toPicture, type Place } from '#cctv/ground/projection.rules.ts';
 import { table } from '#platform/table.ts';
@@ -147,7 +147,9 @@ for (const { points, px, cm, off = 0, told = true } of [
     const startedAt = performance.now();
     const solved = solveHomography(clicked, {
       aspect: scene.width / scene.height,
-      ...(told ? { clickSigma: Math.max(0.1, px) / scene.height, tapeSigma: Math.max(0.1, cm) / 100 } : {}),
+      ...(told
+        ? { clickSigma: Math.max(0.1, px) / scene.height, tapeSigma: Math.max(0.1, cm) / 100 }
+        : { clickSigma: usualClick(scene.height) }),
     });
     ms += performance.now() - startedAt;
     if (solved === undefined) throw new Error('the points of a trial gave no ground');
