@@ -43,6 +43,16 @@ describe('motion gate', () => {
     expect(looks).toEqual([4, 24, 84]);
   });
 
+  it('opens as soon as before when the clock was set back while it was shut', () => {
+    const gate = new MotionGate({ width, height });
+    gate.step(picture(0), at(0));
+    const hour = 3_600_000;
+    const seen = Array.from({ length: 60 }, (_, n) =>
+      gate.step(picture(n + 1, n < 10 ? undefined : walker), at(n + 1) - hour),
+    );
+    expect(moving(seen.slice(14))).toBe(46);
+  });
+
   it('lets a soft cone of headlights sweep over the picture', () => {
     const cone: Draw = (base, x, y, n) =>
       base * (1 + 0.6 * Math.exp(-(((x - (n % 25) * 8) / 25) ** 2) - ((y - 50) / 20) ** 2));

@@ -139,7 +139,7 @@ export class MotionGate {
   /**
    * Looks at the next picture.
    * @param gray one byte a pixel, rows without padding
-   * @param at epoch milliseconds, growing
+   * @param at epoch milliseconds; may jump
    */
   step(gray: Uint8Array, at: number): MotionStep {
     if (this.#at === undefined) {
@@ -150,6 +150,7 @@ export class MotionGate {
     }
     // A gap longer than a second says nothing about how much the light changed in it.
     const seconds = Math.min(1, Math.max(0.02, (at - this.#at) / 1000));
+    if (at < this.#at) this.#setBack(this.#at - at);
     this.#at = at;
     if (at < this.#quietUntil) return this.#settle(gray);
 
@@ -180,6 +181,13 @@ export class MotionGate {
     this.#scale = this.#contrast * (1 + Math.min(mostRain, perDrop * this.#rain));
     const found = all.filter(this.#rain > rainDrops ? growingInRain : growing);
     return { motion: found.length > 0, share, boxes: found.map((f) => this.#box(f)) };
+  }
+
+  /** The clock was set back by so much: nobody waits until it is as late as it was. */
+  #setBack(ms: number): void {
+    this.#quietUntil -= ms;
+    this.#hushUntil -= ms;
+    this.#resets = this.#resets.map((at) => at - ms);
   }
 
   /** Forgets everything, as when the size or the view of the stream changed. */
@@ -291,6 +299,7 @@ export class MotionGate {
           this.#mean[i] = this.#mean[i]! + rate * (gray[i]! - this.#mean[i]!);
     }
   }
+
   /** True when a cell looks as it did one frame ago, within its noise. */
   #stands(gray: Uint8Array, c: number): boolean {
     let off = 0;

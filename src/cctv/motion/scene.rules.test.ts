@@ -38,6 +38,17 @@ describe('scene watch', () => {
     expect(watch(120, () => ({}))).toEqual([]);
   });
 
+  it('tells it as soon as ever when the clock was set back by an hour meanwhile', () => {
+    const watcher = new SceneWatch(size);
+    const told = Array.from({ length: 90 }, (_, s) => {
+      const at = start + s * 1000 - (s < 45 ? 0 : 3_600_000);
+      return watcher.step(picture(s, s < 40 ? home : shifted(5, -2)), at, 0);
+    });
+    expect(told.flatMap((report, s) => (report === undefined ? [] : [[s, report.problem]]))).toEqual([
+      [61, 'moved'],
+    ]);
+  });
+
   it('tells once that the camera was knocked, how far, and when it is back', () => {
     const told = watch(200, (s) => ({ draw: s >= 40 && s < 120 ? shifted(5, -2) : home }));
     expect(told).toEqual([

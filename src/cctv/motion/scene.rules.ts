@@ -96,6 +96,8 @@ export class SceneWatch {
   step(gray: Uint8Array, at: number, motionShare: number, colour?: number): SceneReport | undefined {
     if (at - this.#at < everyMs && at >= this.#at) return undefined;
     const seconds = Math.min(5, Math.max(0, (at - this.#at) / 1000));
+    // A clock that was set back lets nobody wait until it is as late as it was.
+    if (at < this.#at) this.#since -= this.#at - at;
     this.#at = at;
     if (colour !== undefined) this.#infrared = colour < (this.#infrared ? colourful : colourless);
     const { problem, detail, view } = this.#judge(gray, motionShare);
