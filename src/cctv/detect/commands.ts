@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Command } from 'commander';
 import { LaresError } from '#kernel/errors.ts';
 import { table } from '#platform/table.ts';
@@ -5,8 +6,7 @@ import { parseInputSize, type ProcessingConfig } from './config.ts';
 import { installModel, listModels, npmRegistry, type ModelRow } from './install.ts';
 import type { InputSize } from './heads.codec.ts';
 import { prepareModel } from './prepare.ts';
-import { knownCard, needsConsent } from './registry.ts';
-import path from 'node:path';
+import { isPath, knownCard, needsConsent } from './registry.ts';
 
 /** What these commands need of the house. */
 export interface ModelHouse {
@@ -78,20 +78,23 @@ export function modelCommands(parent: Command, house: ModelHouse): void {
     .option('--input-size <size>', 'width and height in pixels: 512x288')
     .action(async (model: string, options: { inputSize?: string }) => {
       const size = sizeOption(options.inputSize);
-      // What cannot be used is refused before the settings name it.
+      const { processing } = await house.config();
+      // The service may run in another folder.
+      const named = isPath(model) ? path.resolve(model) : model;
+      // What cannot be used is refused before the settings name it, at the size that they ask for.
       const { card } = await prepareModel(
-        { model, inputSize: size },
+        { model: named, inputSize: size ?? processing.detection.input_size },
         modelsFolder(house.dataDir()),
         house.progress,
       );
       await house.setDetection({
-        model,
+        model: named,
         ...(size !== undefined && { input_size: `${size.width}x${size.height}` }),
       });
-      const data = { model, input: card.input, threshold: card.threshold, licence: card.licence };
+      const data = { model: named, input: card.input, threshold: card.threshold, licence: card.licence };
       house.print(
         data,
-        () => `${model} is used from now on (${card.input.width}x${card.input.height}, ${card.licence})`,
+        () => `${named} is used from now on (${card.input.width}x${card.input.height}, ${card.licence})`,
       );
     });
 }

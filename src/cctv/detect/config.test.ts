@@ -68,10 +68,11 @@ test('models are listed, installed and used by command', async () => {
   await writeFile(file, tinyModel(64));
   const printed: { data: unknown; text: string }[] = [];
   const set: unknown[] = [];
+  let detection: object = {};
   const run = async (...words: string[]) => {
     const program = new Command().exitOverride();
     modelCommands(program, {
-      config: () => Promise.resolve({ processing: processingConfig.parse({}) }),
+      config: () => Promise.resolve({ processing: processingConfig.parse({ detection }) }),
       dataDir: () => folder,
       env: {},
       print: (data, human) => printed.push({ data, text: human() }),
@@ -94,11 +95,24 @@ test('models are listed, installed and used by command', async () => {
     'yolox_nano is ready (64x64, Apache-2.0 (Megvii)); lares cctv models use yolox_nano',
   );
   expect(await run('use', file)).toBe(`${file} is used from now on (64x64, that of your file)`);
+  expect(await run('use', path.relative(process.cwd(), file))).toContain('is used from now on (64x64');
   await expect(run('use', 'nanodet')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   await expect(run('use', 'centernet', '--input-size', '100x100')).rejects.toMatchObject({ code: 'USAGE' });
   expect(await run('use', 'centernet', '--input-size', '128x96')).toBe(
     'centernet is used from now on (128x96, MIT (@vladmandic/human))',
   );
-  expect(set).toEqual([{ model: file }, { model: 'centernet', input_size: '128x96' }]);
+  // The size that the settings ask of the model of now is not that of the file, so the service could not load it.
+  detection = { input_size: '128x96' };
+  await expect(run('use', file)).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('its input is fixed at 64x64; take processing.detection.input_size out'),
+  });
+  expect(await run('use', file, '--input-size', '64x64')).toContain('(64x64');
+  expect(set).toEqual([
+    { model: file },
+    { model: file },
+    { model: 'centernet', input_size: '128x96' },
+    { model: file, input_size: '64x64' },
+  ]);
   await rm(folder, { recursive: true });
 });

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -191,6 +191,34 @@ test('a file that is no detector, or has a fixed size, is refused with the reaso
   expect(await failure(prepareModel({ model: file, inputSize: { width: 96, height: 96 } }, folder))).toMatch(
     /^CONFIG_INVALID: .*its input is fixed at 64x64/,
   );
+});
+
+test('a file that is no detector does not take the place of the one that is there', async () => {
+  const install = async (content: string | Uint8Array) => {
+    const file = path.join(folder, 'given.onnx');
+    await writeFile(file, content);
+    return installModel({ model: 'yolox_nano', file }, io());
+  };
+  const isHere = async () =>
+    (await listModels(folder, 'centernet')).find((row) => row.name === 'yolox_nano')?.installed;
+  expect(await failure(install('not a model at all'))).toMatch(/^CONFIG_INVALID: yolox_nano is no ONNX file/);
+  expect(await isHere()).toBe(false);
+  const { file } = await install(tinyModel(64));
+  expect(await failure(install('not a model at all'))).toMatch(/^CONFIG_INVALID/);
+  expect(await prepareModel({ model: 'yolox_nano' }, folder)).toMatchObject({ file, made: false });
+});
+
+test('what another process is just writing is left alone, and what a killed one left is not', async () => {
+  const size = { width: 64, height: 64 };
+  const ready = path.join(folder, 'ready');
+  await mkdir(ready);
+  const [fresh, old] = ['centernet-64x64-0-v0.onnx.1.tmp', 'centernet-64x64-0-v0.onnx.2.tmp'];
+  await Promise.all(
+    [fresh, old, 'centernet-64x64-0-v0.onnx'].map((f) => writeFile(path.join(ready, f), 'x')),
+  );
+  await utimes(path.join(ready, old), new Date(0), new Date(0));
+  const { file } = await prepareModel({ model: 'centernet', inputSize: size }, folder);
+  expect((await readdir(ready)).toSorted()).toEqual([fresh, path.basename(file)].toSorted());
 });
 
 test.each([

@@ -8,7 +8,7 @@ import { shown } from '#platform/http-client.ts';
 import { download } from './download.ts';
 import type { InputSize } from './heads.codec.ts';
 import type { ModelCard } from './model.ts';
-import { prepareModel, sourceFiles, writeAtomically, type PreparedModel } from './prepare.ts';
+import { ownCard, prepareModel, sourceFiles, writeAtomically, type PreparedModel } from './prepare.ts';
 import { defaultModel, isPath, knownCard, modelNames, models, needsConsent } from './registry.ts';
 import { TarReader } from './tar.codec.ts';
 
@@ -70,12 +70,17 @@ export async function installModel(request: InstallRequest, io: InstallIo): Prom
       'FORBIDDEN',
       `${model}: ${card.licence}. Run it again with --accept-licence if you agree`,
     );
-  if (file !== undefined) await takeFile(card, file, io);
+  if (file !== undefined) await takeFile(card, file, inputSize, io);
   else await fetchSource(card, io);
   return prepareModel({ model, inputSize }, io.folder, io.progress);
 }
 
-async function takeFile(card: ModelCard, file: string, { folder, signal }: InstallIo): Promise<void> {
+async function takeFile(
+  card: ModelCard,
+  file: string,
+  inputSize: InputSize | undefined,
+  { folder, signal }: InstallIo,
+): Promise<void> {
   const [target, ...more] = sourceFiles(card, folder) as [string, ...string[]];
   if (card.source.kind === 'package' || more.length > 0)
     throw new LaresError('USAGE', `${card.name} takes no --file; run lares cctv models install ${card.name}`);
@@ -88,6 +93,8 @@ async function takeFile(card: ModelCard, file: string, { folder, signal }: Insta
     if (error instanceof LaresError) throw error;
     throw new LaresError('NOT_FOUND', `${file} cannot be read: ${reason(error)}`, { cause: error });
   }
+  // What is no detector must not take the place of one that works.
+  ownCard(card, card.name, data, inputSize);
   await writeAtomically(target, data);
 }
 

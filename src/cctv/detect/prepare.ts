@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { LaresError, reason } from '#kernel/errors.ts';
@@ -109,7 +109,8 @@ function missing(known: ModelCard | undefined, model: string, file: string, why:
   return `the model ${model} is not there (${file}); ${remedy}`;
 }
 
-function ownCard(
+/** The card of an ONNX file by its contents. Throws CONFIG_INVALID where it is no detector, or fixes another size. */
+export function ownCard(
   known: ModelCard | undefined,
   model: string,
   file: Buffer,
@@ -136,8 +137,15 @@ export async function writeAtomically(file: string, data: Uint8Array): Promise<v
   await rename(temporary, file);
 }
 
+// Nobody writes a model for so long.
+const abandonedMs = 3_600_000;
+
 /** Files of older versions and sources of the same model and size, and what a killed process left. */
 async function removeOlder(folder: string, stem: string, keep: string): Promise<void> {
   const stale = (await readdir(folder)).filter((f) => f.startsWith(`${stem}-`) && f !== keep);
-  await Promise.all(stale.map((f) => rm(path.join(folder, f), { force: true })));
+  for (const file of stale.map((f) => path.join(folder, f))) {
+    // Another process may make the same model ready at this moment.
+    const written = file.endsWith('.tmp') ? (await stat(file).catch(() => undefined))?.mtimeMs : 0;
+    if (Date.now() - (written ?? 0) > abandonedMs) await rm(file, { force: true });
+  }
 }

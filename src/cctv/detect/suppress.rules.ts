@@ -8,7 +8,7 @@ const mostFound = 300;
 
 /**
  * The best boxes of each class without those that cover a better one, as fractions of the input; at most 300, best
- * first. `wanted` holds 1 for the classes to keep; absent keeps all. Boxes outside the picture are left out.
+ * first. Boxes outside the picture are left out.
  */
 export function suppress(
   found: Candidates,
