@@ -147,7 +147,7 @@ async function measureVideo(killedAt: number): Promise<void> {
   const book = await openBook();
   try {
     for (const id of ids) {
-      const rows = book.segments(id, killedAt - 120_000, killedAt);
+      const rows = book.files.segments(id, killedAt - 120_000, killedAt);
       const newest = rows.toSorted((a, b) => a.startAt - b.startAt).at(-1);
       const until = newest && playableUntil(newest.file, newest.startAt);
       // Killed before the first keyframe of its life: there was nothing to lose yet.
@@ -211,7 +211,7 @@ await checkBook();
 const book = await openBook();
 const stored = book.alerts({ limit: 1000 }).rows;
 const told = webhook.received.map((r) => r.alert.id);
-const known = new Set(book.segmentsOf(0).map((row) => row.file));
+const known = new Set([...book.files.video(0)].flatMap((page) => page.map((row) => row.file)));
 const files = globSync('recordings/**/*.mp4', { cwd: house.dataDir }).map((f) => path.join(house.dataDir, f));
 const perEvent = new Map<string, number>();
 for (const { event, rule } of stored)

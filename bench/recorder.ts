@@ -123,7 +123,7 @@ async function main(): Promise<void> {
       '-vf noise=alls=5:allf=t -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 50 -bf 0 -b:v 4M -maxrate 5M -bufsize 4M';
     execFileSync('ffmpeg', [...`${source} ${format}`.split(' '), file]);
     const root = path.join(dir, 'recordings');
-    new KeepFolders(path.join(dir, 'folders')).claim(root);
+    await new KeepFolders(path.join(dir, 'folders')).claim(root);
     mkdirSync(path.join(dir, 'rival'));
     const costs = await Promise.all(
       Array.from({ length: streams }, (_, i) => rival(file, path.join(dir, 'rival', `${i}.mp4`))),

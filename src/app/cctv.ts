@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { period } from '#electricity/energy/calendar.rules.ts';
 import type { Bus } from '#kernel/bus.ts';
 import type { Clock } from '#kernel/driver.ts';
-import { LaresError, reason } from '#kernel/errors.ts';
+import { reason } from '#kernel/errors.ts';
 import { EventBook } from '#cctv/book/book.ts';
 import type { DetectorPlan } from '#cctv/detect/child.model.ts';
 import { DetectorProcess } from '#cctv/detect/process.ts';
@@ -12,11 +12,6 @@ import type { CctvPort } from '#cctv/http.ts';
 import { CameraFleet } from '#cctv/ingest/fleet.ts';
 import type { Signal } from '#cctv/ingest/messages.ts';
 import { Album } from '#cctv/keep/album.ts';
-import { makeClip } from '#cctv/keep/clip.ts';
-import { limitsOf } from '#cctv/keep/config.ts';
-import { KeepFolders } from '#cctv/keep/folders.ts';
-import { sweep } from '#cctv/keep/retention.ts';
-import { cleanOf } from '#cctv/keep/snapshots.ts';
 import type { LiveHub, LivePort } from '#cctv/live/hub.ts';
 import { sceneFile } from '#cctv/motion/memory.ts';
 import type { PathOnGround } from '#cctv/observer.rules.ts';
@@ -30,7 +25,9 @@ import { localDay } from '#platform/local-time.ts';
 import type { Logger } from '#platform/log.ts';
 import { uuid7 } from '#store/id.ts';
 import type { Store } from '#store/model.ts';
+import { Keeping } from './cctv-keep.ts';
 import { Levels } from './cctv-levels.ts';
+import { AskedPictures } from './cctv-pictures.ts';
 import type { HouseConfig } from './config.ts';
 
 export interface CctvParts {
@@ -48,13 +45,12 @@ export interface CctvParts {
   readonly aspectOf: (camera: string) => number | undefined;
 }
 
-const pictureMs = 8_000;
 const placesKey = 'cctv.places';
 type Places = ReturnType<CctvService['places']>;
 
 const healthOf = { live: 'ok', connecting: 'starting', down: 'down', off: 'off' } as const;
 const minuteMs = 60_000;
-const sweepMs = 10 * minuteMs;
+const levelsMs = 10 * minuteMs;
 
 /**
  * The cameras of one house, wired: the processes that read them and the one that detects, what they see, the book, the
@@ -66,31 +62,33 @@ export class Cctv {
   readonly fleet: CameraFleet;
   readonly detector: DetectorProcess;
   readonly recognition: Recognition;
+  readonly #keeping: Keeping;
   readonly #checkup: Checkup;
   readonly #levels: Levels;
-  readonly #asked = new Map<number, (jpeg: Uint8Array) => void>();
-  #requests = 0;
+  readonly #asked: AskedPictures;
   readonly #parts: CctvParts;
-  readonly #folders: { readonly snapshots: string; readonly recordings: string };
   #config: HouseConfig;
   #signal: AbortSignal | undefined;
   #detecting: Promise<void> | undefined;
   #told: readonly string[] = [];
   #saved: Places | undefined;
   #today = { day: '', events: 0, alerts: 0, at: 0 };
-  #disk: CctvView['diskBytes'];
 
   private constructor(config: HouseConfig, parts: CctvParts, book: EventBook, places: Places | undefined) {
     const { clock, log, bus, store, dataDir, timeZone, groundOf, aspectOf } = parts;
-    const { recording, snapshots } = config.cctv;
     this.#config = config;
     this.#parts = parts;
     this.#levels = new Levels(store.readings);
+    this.#asked = new AskedPictures(clock);
     this.book = book;
-    this.#folders = {
-      snapshots: path.resolve(snapshots.folder ?? path.join(dataDir, 'snapshots')),
-      recordings: path.resolve(recording.folder ?? path.join(dataDir, 'recordings')),
-    };
+    this.#keeping = new Keeping({
+      clock,
+      log,
+      health: parts.health,
+      dataDir,
+      book,
+      settings: () => this.#config.cctv,
+    });
     this.detector = new DetectorProcess({
       plan: detectorPlan(config),
       folder: path.join(dataDir, 'models'),
@@ -110,7 +108,7 @@ export class Cctv {
       journal: store.journal,
       book,
       pictures: new Album({
-        folder: this.#folders.snapshots,
+        folder: this.#keeping.folders.snapshots,
         timeZone,
         enabled: () => this.#config.cctv.snapshots.enabled,
         keepClean: () => this.#config.cctv.snapshots.clean,
@@ -144,12 +142,12 @@ export class Cctv {
 
   /** Opens the book and prepares the folders; nothing is connected before `run`. Throws STORE_UNAVAILABLE, STORE_NEWER. */
   static async open(config: HouseConfig, parts: CctvParts): Promise<Cctv> {
-    const { clock, log, dataDir, health } = parts;
+    const { clock, log, dataDir } = parts;
     const book = await EventBook.open({ dataDir, clock, log: log.child('book') });
     if (book.recovered !== undefined) log.error(`book error: ${book.recovered}`, { code: 'BOOK_DAMAGED' });
     const places = await parts.store.state.get<Places>(placesKey);
     const cctv = new Cctv(config, parts, book, places);
-    cctv.#claim(health);
+    await cctv.#keeping.claim();
     cctv.service.configure(config.cameras);
     cctv.recognition.configure(config.cctv.recognition);
     cctv.service.closeOrphans();
@@ -183,6 +181,7 @@ export class Cctv {
   /** Writes everything down. The processes must have ended before. */
   async stop(): Promise<void> {
     await this.#savePlaces();
+    await this.#keeping.end();
     this.service.stop();
     await this.book.close();
   }
@@ -214,7 +213,7 @@ export class Cctv {
       eventsToday: this.#today.events,
       alertsToday: this.#today.alerts,
       eventsWritten: this.book.problem === undefined,
-      diskBytes: this.#disk,
+      diskBytes: this.#keeping.bytes,
     };
   }
 
@@ -241,20 +240,8 @@ export class Cctv {
         await book.setFalsePositive(alert, on);
         this.#parts.log.info(`alert ${alert} is ${on ? '' : 'not '}a false alarm`, { actor });
       },
-      snapshot: (event, clean) => {
-        const file = book.event(event)?.snapshot;
-        // A book that came from elsewhere may name any file of this machine.
-        const ours =
-          file !== undefined && path.resolve(file).startsWith(`${this.#folders.snapshots}${path.sep}`);
-        return !ours ? undefined : clean ? cleanOf(file) : file;
-      },
-      clip: async (id) => {
-        const event = book.event(id);
-        if (event === undefined) throw new LaresError('NOT_FOUND', `there is no event ${id}`);
-        const { pre_seconds: pre, post_seconds: post } = this.#config.cctv.recording;
-        const [from, to] = [event.at - pre * 1000, event.seenAt + post * 1000];
-        return makeClip(book.segments(event.camera, from, to), from, to);
-      },
+      snapshot: (event, clean) => this.#keeping.picture(event, clean),
+      clip: (event) => this.#keeping.clip(event),
       onChange: (listener) => service.onChange(listener),
     };
   }
@@ -270,31 +257,18 @@ export class Cctv {
   #take(signal: Signal): void {
     if (signal.kind === 'live') return this.#parts.live.take(signal);
     if (signal.kind === 'picture' && signal.request !== undefined)
-      return this.#asked.get(signal.request)?.(signal.clean);
+      return this.#asked.answer(signal.request, signal.clean);
     if (signal.kind === 'state') this.#parts.live.state(signal.camera, signal.state, signal.detail ?? '');
     this.service.take(signal);
     this.recognition.take(signal);
   }
 
   /** A picture of now; a camera that nobody reads is connected for it. */
-  async #picture(camera: string, width: number | undefined): Promise<Uint8Array> {
-    const request = (this.#requests += 1);
-    const answer = Promise.withResolvers<Uint8Array>();
-    this.#asked.set(request, answer.resolve);
-    const late = setTimeout(
-      () =>
-        answer.reject(
-          new LaresError('TIMEOUT', `camera ${camera} gave no picture within ${pictureMs / 1000} s`),
-        ),
-      pictureMs,
+  #picture(camera: string, width: number | undefined): Promise<Uint8Array> {
+    const size = width === undefined ? {} : { width };
+    return this.#asked.ask(camera, (request) =>
+      this.fleet.order({ kind: 'picture', camera, request, ...size }),
     );
-    this.fleet.order({ kind: 'picture', camera, request, ...(width === undefined ? {} : { width }) });
-    try {
-      return await answer.promise;
-    } finally {
-      clearTimeout(late);
-      this.#asked.delete(request);
-    }
   }
 
   /** Starts the detector with the first camera that wants it: it holds the memory of a model. */
@@ -333,7 +307,7 @@ export class Cctv {
             preSeconds: recording.pre_seconds,
             postSeconds: recording.post_seconds,
           },
-          folderOf: (id) => path.join(this.#folders.recordings, id),
+          folderOf: (id) => path.join(this.#keeping.folders.recordings, id),
           sceneFileOf: (id) => path.resolve(sceneFile(this.#parts.dataDir, id)),
         }),
       );
@@ -349,20 +323,16 @@ export class Cctv {
   /** Every minute what nobody waits for: lines of figures, health, retention. */
   async #keepHouse(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#parts;
-    let sweptAt = Number.NEGATIVE_INFINITY;
+    let measuredAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       await clock.sleep(minuteMs - (clock.now() % minuteMs), signal);
       if (signal.aborted) return;
-      this.#claim(this.#parts.health);
+      await this.#keeping.claim();
       this.#tellFigures();
       await this.#savePlaces();
-      if (clock.monotonic() - sweptAt < sweepMs) continue;
-      sweptAt = clock.monotonic();
-      try {
-        await this.#sweep();
-      } catch (error) {
-        log.error(`retention error: ${reason(error)}`, { error });
-      }
+      void this.#keeping.sweep(signal);
+      if (clock.monotonic() - measuredAt < levelsMs) continue;
+      measuredAt = clock.monotonic();
       try {
         const { cameras, cctv } = this.#config;
         await this.#levels.refresh(
@@ -400,35 +370,9 @@ export class Cctv {
     }
   }
 
-  async #sweep(): Promise<void> {
-    const { clock, log } = this.#parts;
-    const swept = await sweep(
-      {
-        ...this.#folders,
-        book: this.book,
-        log: log.child('retention'),
-        ...limitsOf(this.#config.cctv.retention),
-      },
-      clock.now(),
-    );
-    this.#disk = swept.kept;
-  }
-
-  /** A disk that is not mounted is told in health; pictures and video then wait for it, everything else goes on. */
-  #claim(health: Health): void {
-    const keep = new KeepFolders(path.join(this.#parts.dataDir, 'folders'));
-    try {
-      for (const folder of Object.values(this.#folders)) keep.claim(folder);
-      health.set('cctv.disk', 'ok', 'pictures and video can be kept');
-    } catch (error) {
-      health.set('cctv.disk', 'down', reason(error));
-      this.#parts.log.error(`cctv error: ${reason(error)}`, { error });
-    }
-  }
-
   #count(now: number): void {
     const day = localDay(now, this.#parts.timeZone);
-    if (this.#today.day === day && now - this.#today.at < 1_000) return;
+    if (this.#today.day === day && Math.abs(now - this.#today.at) < 1_000) return;
     const { from } = period('today', now, this.#parts.timeZone);
     const { events, alerts } = this.book.countSince(from);
     this.#today = { day, events, alerts, at: now };

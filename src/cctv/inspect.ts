@@ -223,7 +223,7 @@ async function folders(
   ];
   return Promise.all(
     wanted.map(async ({ name, folder, setting, bytes, kept }): Promise<CctvFinding> => {
-      if (registry.isLost(folder))
+      if (await registry.isLost(folder))
         return {
           state: 'fail',
           text: `the disk of ${folder} is not mounted: no ${name} are kept`,

@@ -12,8 +12,10 @@ interface EventPages {
   closeEvent(id: string, touch: EventTouch): Promise<void>;
   openEvents(): readonly EventRow[];
   addPath(point: PathPoint): void;
-  attachSnapshot(event: string, file: string): Promise<void>;
-  segment(row: SegmentRow): Promise<void>;
+  readonly files: {
+    attachPicture(event: string, file: string): Promise<void>;
+    segment(row: SegmentRow): Promise<void>;
+  };
 }
 
 /** Where pictures are kept; gives the name to write into the book, undefined where none are kept. */

@@ -141,10 +141,9 @@ export class CctvService {
         camera.recordingUntil = signal.closed
           ? Number.NEGATIVE_INFINITY
           : this.#io.clock.monotonic() + recordingMs;
-        return this.#written(this.#io.book.segment(signal));
+        return this.#written(this.#io.book.files.segment(signal));
       case 'picture':
         return void this.#picture(camera, signal);
-      case 'motion':
     }
   }
 
@@ -325,7 +324,7 @@ export class CctvService {
         boxed: signal.boxed,
       });
       if (file === undefined) return;
-      await this.#io.book.attachSnapshot(event, file);
+      await this.#io.book.files.attachPicture(event, file);
       for (const listener of this.#onSnapshot) listener(event, file);
     } catch (error) {
       this.#io.log.error(`snapshot error: ${reason(error)}`, { error, code: 'SNAPSHOT_WRITE' });

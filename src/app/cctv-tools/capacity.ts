@@ -68,7 +68,9 @@ export async function capacity(options: CapacityOptions): Promise<Capacity> {
     recordings: path.resolve(config.recording.folder ?? path.join(dataDir, 'recordings')),
   };
   const { limits, eventDays } = limitsOf(config.retention);
-  const video = book?.segmentsOf(15_000).map((s) => ({ at: s.startAt, bytes: s.bytes, clip: s.clip })) ?? [];
+  const video = [...(book?.files.video(15_000) ?? [])]
+    .flat()
+    .map((s) => ({ at: s.startAt, bytes: s.bytes, clip: s.clip }));
   const pictures = await picturesIn(folders.snapshots);
   const kind = (
     name: string,

@@ -79,7 +79,7 @@ async function seed(now: number): Promise<void> {
     const at = now - day * dayMs - 60_000;
     await book.openEvent(event(`e${day}`, at));
     const common = { camera: 'front', startAt: at, endAt: at + 60_000, closed: true, bytes: 7_000_000 };
-    await book.segment({ ...common, file: `/v/clip-${day}.mp4`, events: [`e${day}`] });
+    await book.files.segment({ ...common, file: `/v/clip-${day}.mp4`, events: [`e${day}`] });
   }
   await book.close();
   const store = await openStore({

@@ -40,7 +40,7 @@ test('an event is opened, touched, pictured and closed at its true last sight, a
   await book.openEvent(anEvent('e1', start));
   book.touchEvent('e1', { seenAt: start + 400, confidence: 0.5, data: { nearest: { gate: 2 } } });
   book.touchEvent('e1', { seenAt: start + 800, confidence: 0.9 });
-  await book.attachSnapshot('e1', '/data/snapshots/2026-03-01/snapshot_120000.jpg');
+  await book.files.attachPicture('e1', '/data/snapshots/2026-03-01/snapshot_120000.jpg');
   await book.closeEvent('e1', {
     seenAt: start + 900,
     identity: { kind: 'plate', text: 'AB 123', confidence: 0.8 },
@@ -326,15 +326,15 @@ test('segments are found by camera and time, and forgotten when their files are 
     closed: false,
     events: [],
   };
-  await book.segment(row);
-  await book.segment({ ...row, endAt: start + 60_000, bytes: 99, closed: true, events: ['e1'] });
-  await book.segment({ ...row, file: '/r/b.mp4', startAt: start + 60_000, endAt: start + 70_000 });
-  expect(book.segments('yard', start + 1_000, start + 2_000)).toEqual([
+  await book.files.segment(row);
+  await book.files.segment({ ...row, endAt: start + 60_000, bytes: 99, closed: true, events: ['e1'] });
+  await book.files.segment({ ...row, file: '/r/b.mp4', startAt: start + 60_000, endAt: start + 70_000 });
+  expect(book.files.segments('yard', start + 1_000, start + 2_000)).toEqual([
     { ...row, endAt: start + 60_000, bytes: 99, closed: true, events: ['e1'] },
   ]);
-  expect(book.segments('yard', start, start + 61_000)).toHaveLength(2);
-  await book.segmentsGone(['/r/a.mp4']);
-  expect(book.segments('yard', 0, start * 2).map((s) => s.file)).toEqual(['/r/b.mp4']);
+  expect(book.files.segments('yard', start, start + 61_000)).toHaveLength(2);
+  await book.files.videoGone(['/r/a.mp4']);
+  expect(book.files.segments('yard', 0, start * 2).map((s) => s.file)).toEqual(['/r/b.mp4']);
 });
 
 test('a guest reads beside the service and writes nothing; without a book it says what to do', async () => {

@@ -1,12 +1,13 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { Clock, Log } from '#kernel/driver.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { openOrRepair } from '#store/recover.ts';
 import { explain, openFile } from '#store/sqlite.ts';
+import { chunkChange, pruning, touched, type PruneBefore } from './changes.ts';
 import { Deliveries } from './deliveries.ts';
-import { BookFile, marks, type Said } from './file.ts';
+import { BookFile, marks, openGuest, type Said } from './file.ts';
+import { FilePages } from './files.ts';
 import { copyBook, migrateBook } from './migrate.ts';
 import type {
   AlertRow,
@@ -19,30 +20,24 @@ import type {
   EventTouch,
   Page,
   PathPoint,
-  SegmentRow,
   StoredAlert,
   StoredEvent,
   SuppressedRow,
 } from './model.ts';
-import { PathBuffer, readPaths, type PathChunk } from './paths.ts';
+import { PathBuffer, readPaths } from './paths.ts';
 import { listing, pageAfter } from './query.rules.ts';
 import {
   alertValues,
-  boxText,
   eventValues,
-  segmentValues,
   toAlert,
   toEvent,
   toMs,
   toSeconds,
-  toSegment,
   toSuppressed,
   type Row,
-  type Value,
 } from './rows.codec.ts';
 
 const touchEveryMs = 1_000;
-const deletedAtOnce = 2_000;
 /** Appended to the message of an alert, where the original's query looks for it. */
 const falseMark = ' [false positive]';
 
@@ -55,12 +50,6 @@ export interface BookOptions {
   readonly guest?: boolean;
 }
 
-export interface PruneBefore {
-  /** Epoch milliseconds: events, alerts, deliveries and suppressed alerts that began before go. */
-  readonly events: number;
-  readonly paths: number;
-}
-
 /**
  * The book of what the cameras saw: `events.db`. One process writes; `sqlite3` and guests may read and VACUUM beside it.
  * A change is on disk when a writing method returns. While the file cannot be written (disk full, locked) changes wait in
@@ -70,6 +59,8 @@ export interface PruneBefore {
 export class EventBook {
   /** What recovery did on opening, for health; undefined when the file was sound. */
   readonly recovered: string | undefined;
+  /** Pictures and video. */
+  readonly files: FilePages;
   readonly #file: BookFile;
   readonly #deliveries: Deliveries;
   readonly #options: BookOptions;
@@ -79,6 +70,7 @@ export class EventBook {
 
   private constructor(file: BookFile, options: BookOptions, recovered: string | undefined) {
     this.#file = file;
+    this.files = new FilePages(file);
     this.#deliveries = new Deliveries(file);
     this.#options = options;
     this.recovered = recovered;
@@ -151,23 +143,6 @@ export class EventBook {
     ]);
   }
 
-  /** The best picture of an event; its alerts that had none get it too. */
-  attachSnapshot(event: string, file: string): Promise<void> {
-    return this.#write(
-      true,
-      ['update events set snapshot = ?, snapshot_gone = 0 where id = ?', [file, event]],
-      ['update alerts set snapshot = ? where event = ? and snapshot is null', [file, event]],
-    );
-  }
-
-  /** Pictures whose files are no more. */
-  snapshotsGone(files: readonly string[]): Promise<void> {
-    return this.#write(
-      false,
-      ...files.map((file): Said => ['update events set snapshot_gone = 1 where snapshot = ?', [file]]),
-    );
-  }
-
   /** Says of an alert that it was a false alarm, or that it was none. Throws NOT_FOUND. */
   setFalsePositive(alert: string, on: boolean): Promise<void> {
     if (this.findAlert(alert) === undefined)
@@ -192,50 +167,6 @@ export class EventBook {
   addPath(point: PathPoint): void {
     this.#paths.add(point);
     this.#flushSometimes();
-  }
-
-  /** A file of video that grows or was finished. */
-  segment(row: SegmentRow): Promise<void> {
-    return this.#write(row.closed, [
-      `insert into segments values (${marks(7)}) on conflict (file) do update set
-         ended = excluded.ended, bytes = excluded.bytes, closed = excluded.closed, events = excluded.events`,
-      segmentValues(row),
-    ]);
-  }
-
-  segmentsGone(files: readonly string[]): Promise<void> {
-    return this.#write(false, ...files.map((file): Said => ['delete from segments where file = ?', [file]]));
-  }
-
-  /** Video of one camera that overlaps `from` to `to` (epoch ms), oldest first. */
-  segments(camera: string, from: number, to: number): SegmentRow[] {
-    return this.#file
-      .all(
-        'select * from segments where camera = ? and started < ? and ended > ? order by started',
-        camera,
-        toSeconds(to),
-        toSeconds(from),
-      )
-      .map(toSegment);
-  }
-
-  /** All video, oldest first; `clip` tells whether it holds an event or the `marginMs` before one. */
-  segmentsOf(marginMs: number): (SegmentRow & { readonly clip: boolean })[] {
-    return this.#file
-      .all(
-        `select *, events <> '[]' or exists (select 1 from events as e where e.camera = segments.camera
-           and e.timestamp between segments.started and segments.ended + ?) as clip
-         from segments order by started`,
-        toSeconds(marginMs),
-      )
-      .map((row) => ({ ...toSegment(row), clip: row['clip'] === 1 }));
-  }
-
-  /** Files of all snapshots that should exist. */
-  snapshotFiles(): string[] {
-    return this.#file
-      .all('select distinct snapshot as file from events where snapshot is not null and snapshot_gone = 0')
-      .map((row) => String(row['file']));
   }
 
   event(id: string): StoredEvent | undefined {
@@ -312,7 +243,7 @@ export class EventBook {
   /** How many events and alerts began at or after `at` (epoch ms). */
   countSince(at: number): { readonly events: number; readonly alerts: number } {
     const count = (table: string) =>
-      this.#file.number(`select count(*) as n from ${table} where timestamp >= ${at / 1000}`);
+      this.#file.number(`select count(*) as n from ${table} where timestamp >= ?`, toSeconds(at));
     return { events: count('events'), alerts: count('alerts') };
   }
 
@@ -341,35 +272,12 @@ export class EventBook {
 
   /** Lets go of what is older, a few thousand rows a call and table, and gives the room back. Returns the rows gone. */
   async prune(before: PruneBefore): Promise<number> {
-    const old = toSeconds(before.events);
-    const steps: Said[] = [
-      [
-        `delete from paths where rowid in (select rowid from paths where ended < ? limit ?)`,
-        [toSeconds(before.paths), deletedAtOnce],
-      ],
-      [
-        `delete from deliveries where alert in (select id from alerts where timestamp < ? order by timestamp limit ?)`,
-        [old, deletedAtOnce],
-      ],
-      [
-        `delete from alerts where id in (select id from alerts where timestamp < ? order by timestamp limit ?)`,
-        [old, deletedAtOnce],
-      ],
-      [
-        `delete from suppressed where rowid in (select rowid from suppressed where timestamp < ? limit ?)`,
-        [old, deletedAtOnce],
-      ],
-      [
-        `delete from events where id in (select id from events where timestamp < ? and closed = 1 limit ?)`,
-        [old, deletedAtOnce],
-      ],
-    ];
     const rows = () =>
       this.#file.number(
         'select (select count(*) from paths) + (select count(*) from alerts) + (select count(*) from suppressed) + (select count(*) from events) as n',
       );
     const had = rows();
-    await this.#write(false, ...steps);
+    await this.#write(false, ...pruning(before));
     this.#file.try('pragma incremental_vacuum(1000)');
     return Math.max(0, had - rows());
   }
@@ -426,34 +334,4 @@ export class EventBook {
       ...(more && { next: pageAfter(Number(last['timestamp']), String(last['page_key'])) }),
     };
   }
-}
-
-function touched(id: string, touch: EventTouch): Said {
-  const { seenAt, confidence, label, box, identity, data } = touch;
-  const set: [string, Value][] = [['last_seen = max(last_seen, ?)', toSeconds(seenAt)]];
-  if (confidence !== undefined) set.push(['confidence = max(confidence, ?)', confidence]);
-  if (label !== undefined) set.push(['label = ?', label]);
-  if (box !== undefined) set.push(['box = ?', boxText(box)]);
-  if (identity !== undefined) set.push(['identity = ?', JSON.stringify(identity)]);
-  if (data !== undefined) set.push(['data = ?', JSON.stringify(data)]);
-  return [
-    `update events set ${set.map(([sql]) => sql).join(', ')} where id = ?`,
-    [...set.map(([, value]) => value), id],
-  ];
-}
-
-const chunkChange = ({ event, started, ended, points }: PathChunk): Said => [
-  `insert into paths values (?, ?, ?, ?)
-   on conflict (event, started) do update set ended = excluded.ended, points = excluded.points`,
-  [event, toSeconds(started), toSeconds(ended), points],
-];
-
-function openGuest(file: string): DatabaseSync {
-  if (!existsSync(file))
-    throw new LaresError('NOT_FOUND', `there is no ${file} yet; it is made when the cameras run first`);
-  const database = new DatabaseSync(file, { readOnly: true, timeout: 2_000 });
-  const mine = database.prepare(`select 1 from sqlite_schema where name = 'lares_book'`).get();
-  if (mine !== undefined) return database;
-  database.close();
-  throw new LaresError('NOT_FOUND', `${file} is of another system; take it over with migrate_database`);
 }

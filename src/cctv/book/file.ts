@@ -1,7 +1,7 @@
-import { statSync } from 'node:fs';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { existsSync, statSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Log } from '#kernel/driver.ts';
-import { reason } from '#kernel/errors.ts';
+import { LaresError, reason } from '#kernel/errors.ts';
 import type { QueueStats } from '#store/model.ts';
 import { WriteQueue } from '#store/queue.ts';
 import { explain, resultCode } from '#store/sqlite.ts';
@@ -85,8 +85,8 @@ export class BookFile {
   }
 
   /** The column `n` of the one row. */
-  number(sql: string): number {
-    return Number(this.all(sql)[0]?.['n'] ?? 0);
+  number(sql: string, ...values: readonly Value[]): number {
+    return Number(this.all(sql, ...values)[0]?.['n'] ?? 0);
   }
 
   /** Main file and write-ahead log. */
@@ -154,4 +154,15 @@ export class BookFile {
     this.#statements.set(sql, statement);
     return statement;
   }
+}
+
+/** Opens the book beside the process that writes it, for reading. Throws NOT_FOUND. */
+export function openGuest(file: string): DatabaseSync {
+  if (!existsSync(file))
+    throw new LaresError('NOT_FOUND', `there is no ${file} yet; it is made when the cameras run first`);
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 2_000 });
+  const mine = database.prepare(`select 1 from sqlite_schema where name = 'lares_book'`).get();
+  if (mine !== undefined) return database;
+  database.close();
+  throw new LaresError('NOT_FOUND', `${file} is of another system; take it over with migrate_database`);
 }

@@ -208,7 +208,7 @@ test.each(['tcp', 'udp'] as const)('reads H.265 over %s', async (transport) => {
 
 test('records one stream and shows it live while another is looked at', async () => {
   sim.add('/main', clip);
-  new KeepFolders(join(folder, 'kept.json')).claim(join(folder, 'recordings'));
+  await new KeepFolders(join(folder, 'kept.json')).claim(join(folder, 'recordings'));
   const urls = { detect: sim.url('/yard'), record: sim.url('/main'), live: sim.url('/main') };
   const record = {
     mode: 'continuous',

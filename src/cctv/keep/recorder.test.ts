@@ -32,9 +32,9 @@ afterAll(() => rmSync(videos, { recursive: true, force: true }));
 
 let root: string;
 let signals: Signal[];
-beforeEach(() => {
+beforeEach(async () => {
   root = path.join(mkdtempSync(path.join(tmpdir(), 'lares-rec-')), 'recordings');
-  new KeepFolders(path.join(root, '..', 'keep-folders')).claim(root);
+  await new KeepFolders(path.join(root, '..', 'keep-folders')).claim(root);
   signals = [];
 });
 afterEach(() => rmSync(path.dirname(root), { recursive: true, force: true }));

@@ -1,22 +1,25 @@
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { EventBook } from '../book/book.ts';
-import { anEvent } from '../book/fixture.ts';
+import { anAlert, anEvent } from '../book/fixture.ts';
 import { limitsOf, retentionConfig } from './config.ts';
 import { KeepFolders } from './folders.ts';
 import { emergency, kinds, overdue, type KeptFile } from './retention.rules.ts';
@@ -90,8 +93,8 @@ describe('the sweep', () => {
       string,
       string,
     ];
-    folders.claim(snapshots);
-    folders.claim(recordings);
+    await folders.claim(snapshots);
+    await folders.claim(recordings);
     book = await EventBook.open({ dataDir: base, clock: new ManualClock(now), log });
     options = {
       snapshots,
@@ -115,7 +118,7 @@ describe('the sweep', () => {
     return file;
   }
   const segment = (file: string, startAt: number, closed = true, events: string[] = []) =>
-    book.segment({ camera: 'yard', file, startAt, endAt: startAt + 60_000, bytes: 10, closed, events });
+    book.files.segment({ camera: 'yard', file, startAt, endAt: startAt + 60_000, bytes: 10, closed, events });
 
   test('lets snapshots go after a week, with their folders, and the book knows', async () => {
     const old = write('snapshots/2026-02-20/snapshot_120000.jpg', now - 8 * dayMs);
@@ -149,7 +152,7 @@ describe('the sweep', () => {
     await book.openEvent(anEvent('e1', began + 125_000));
     await sweep(options, now);
     expect(names.map((file) => existsSync(file))).toEqual([false, true, true, false]);
-    expect(book.segments('yard', 0, now).map(({ file }) => file)).toEqual([names[1], names[2]]);
+    expect(book.files.segments('yard', 0, now).map(({ file }) => file)).toEqual([names[1], names[2]]);
   });
 
   test('spares the file that is being written', async () => {
@@ -201,5 +204,71 @@ describe('the sweep', () => {
     expect(await sweep({ ...options, disk }, now)).toMatchObject({ files: 2, emergencyBytes: 200 });
     expect(files.map((file) => existsSync(file))).toEqual([false, false, true]);
     expect(lines.some((line) => line.includes('nearly full'))).toBe(true);
+  });
+
+  const otherDisk = '/dev/shm';
+  test.skipIf(!existsSync(otherDisk) || statSync(otherDisk).dev === statSync(tmpdir()).dev)(
+    'takes from a disk that is nearly full and from no other',
+    async () => {
+      const mount = mkdtempSync(path.join(otherDisk, 'lares-keep-'));
+      try {
+        const recordings = path.join(mount, 'video');
+        await new KeepFolders(path.join(base, 'keep-folders')).claim(recordings);
+        const picture = write('snapshots/2026-03-01/snapshot_120000.jpg', now - 1_000_000, 100);
+        const video = path.join(recordings, 'yard/2026-03-01/120000.mp4');
+        mkdirSync(path.dirname(video), { recursive: true });
+        writeFileSync(video, Buffer.alloc(100));
+        utimesSync(video, now / 1000 - 1_000, now / 1000 - 1_000);
+        const full = (folder: string) => (asked: string) =>
+          Promise.resolve({ totalBytes: 10_000, freeBytes: asked === folder ? 0 : 9_000 });
+        await sweep({ ...options, recordings, disk: full(options.snapshots) }, now);
+        expect([existsSync(picture), existsSync(video)]).toEqual([false, true]);
+        await sweep({ ...options, recordings, disk: full(recordings) }, now);
+        expect(existsSync(video)).toBe(false);
+      } finally {
+        rmSync(mount, { recursive: true });
+      }
+    },
+  );
+
+  test('knows pictures and video again that were brought to another disk', async () => {
+    const video = write('recordings/yard/2026-02-24/100000.mp4', now - 5 * dayMs);
+    const picture = write('snapshots/2026-02-27/snapshot_120000.jpg', now - 2 * dayMs);
+    await segment(video, now - 5 * dayMs, true, ['e1']);
+    await book.openEvent(anEvent('e1', now - 2 * dayMs, { snapshot: picture }));
+    await book.alert(anAlert('a1', now, { event: 'e1', snapshot: picture }));
+    // As `rsync -a` does it: what is copied stays where it was, too.
+    const [snapshots, recordings] = ['disk/pictures', 'disk/video'].map((name) => path.join(base, name)) as [
+      string,
+      string,
+    ];
+    cpSync(options.recordings, recordings, { recursive: true, preserveTimestamps: true });
+    cpSync(options.snapshots, snapshots, { recursive: true, preserveTimestamps: true });
+    expect(await sweep({ ...options, snapshots, recordings }, now)).toMatchObject({ files: 0, missing: 0 });
+    expect(book.files.segments('yard', 0, now)).toMatchObject([
+      { file: path.join(recordings, 'yard/2026-02-24/100000.mp4'), events: ['e1'] },
+    ]);
+    const there = path.join(snapshots, '2026-02-27/snapshot_120000.jpg');
+    expect(book.event('e1')).toMatchObject({ snapshot: there, snapshotGone: false });
+    expect(book.findAlert('a1')?.snapshot).toBe(there);
+  });
+
+  test('looks at as many pictures and files as there are, in portions', async () => {
+    const count = 4_321;
+    const db = new DatabaseSync(path.join(base, 'events.db'));
+    const numbers = `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${count})`;
+    db.prepare(
+      `insert into events (id, timestamp, camera, label, confidence, box, last_seen, closed, snapshot)
+       ${numbers} select 'e' || i, ?, 'yard', 'person', 0.5, '[]', ?, 1, ? || printf('%06d', i) || '.jpg' from n`,
+    ).run(now / 1000, now / 1000, path.join(options.snapshots, '2026-03-01/snapshot_'));
+    db.prepare(
+      `insert into segments (file, camera, started, ended, bytes, closed)
+       ${numbers} select ? || printf('%06d', i) || '.mp4', 'yard', ?, ?, 1, 1 from n`,
+    ).run(path.join(options.recordings, 'yard/2026-03-01/'), now / 1000, now / 1000);
+    db.close();
+    expect([...book.files.pictures()].flat()).toHaveLength(count);
+    expect(await sweep(options, now)).toMatchObject({ missing: 2 * count });
+    expect([...book.files.pictures()].flat()).toEqual([]);
+    expect([...book.files.video(0)].flat()).toEqual([]);
   });
 });

@@ -1,8 +1,8 @@
-import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { LaresError, reason } from '#kernel/errors.ts';
 import { dayFolder, timeName } from './names.rules.ts';
-import { isClaimed } from './folders.ts';
+import { isClaimed, makeFolder, syncFolder } from './folders.ts';
 import { fragment, initSegment, ticks, type Sample, type Track } from './mp4/boxes.codec.ts';
 import type { Picture } from './mp4/sampler.ts';
 
@@ -182,16 +182,6 @@ export class SegmentWriter {
   }
 }
 
-/** The name of a new file is on disk only when its folder is. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Makes `YYYY-MM-DD/HHMMSS.mp4` in local time, with `_2`, `_3` … where a second has more than one. */
 async function create(
   folder: string,
@@ -199,7 +189,7 @@ async function create(
   timeZone: string,
 ): Promise<{ file: string; handle: FileHandle }> {
   const root = path.dirname(folder);
-  if (!isClaimed(root))
+  if (!(await isClaimed(root)))
     throw new LaresError(
       'STORE_UNAVAILABLE',
       `the folder ${root} is not the one that recordings were kept in: is its disk mounted?`,
@@ -208,7 +198,7 @@ async function create(
   for (let n = 1; ; n += 1) {
     const file = path.join(day, timeName('', at, timeZone, n, '.mp4'));
     try {
-      await mkdir(day, { recursive: true, mode: 0o750 });
+      await makeFolder(day);
       return { file, handle: await open(file, 'wx', 0o640) };
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;

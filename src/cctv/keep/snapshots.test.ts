@@ -17,10 +17,10 @@ import { cleanOf, readSnapshot, saveSnapshot } from './snapshots.ts';
 
 let base: string;
 let folder: string;
-beforeEach(() => {
+beforeEach(async () => {
   base = mkdtempSync(path.join(tmpdir(), 'lares-snap-'));
   folder = path.join(base, 'snapshots');
-  new KeepFolders(path.join(base, 'keep-folders')).claim(folder);
+  await new KeepFolders(path.join(base, 'keep-folders')).claim(folder);
 });
 afterEach(() => rmSync(base, { recursive: true, force: true }));
 

@@ -1,10 +1,9 @@
 import { constants } from 'node:fs';
-import { link, lstat, mkdir, open, realpath, rm } from 'node:fs/promises';
+import { link, lstat, open, realpath, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { LaresError, reason } from '#kernel/errors.ts';
-import { isClaimed } from './folders.ts';
+import { isClaimed, makeFolder, syncFolder } from './folders.ts';
 import { dayFolder, isDayFolder, timeName } from './names.rules.ts';
-import { syncFolder } from './segment.ts';
 
 // More pictures than a second can bring; the end of a loop, not a limit that is met.
 const mostInOneSecond = 10_000;
@@ -26,13 +25,13 @@ export interface Snapshot {
  * Throws STORE_UNAVAILABLE when the disk is full, not mounted or refuses.
  */
 export async function saveSnapshot(folder: string, timeZone: string, snapshot: Snapshot): Promise<string> {
-  if (!isClaimed(folder))
+  if (!(await isClaimed(folder)))
     throw new LaresError(
       'STORE_UNAVAILABLE',
       `the folder ${folder} is not the one that snapshots were kept in: is its disk mounted?`,
     );
   const day = path.join(folder, dayFolder(snapshot.at, timeZone));
-  try {
+  return told(day, async () => {
     const n = await place(day, snapshot.boxed, (k) =>
       timeName('snapshot_', snapshot.at, timeZone, k, '.jpg'),
     );
@@ -42,13 +41,45 @@ export async function saveSnapshot(folder: string, timeZone: string, snapshot: S
       await place(day, snapshot.clean, (k) => (k === 1 ? name : undefined));
     }
     return path.join(day, timeName('snapshot_', snapshot.at, timeZone, n, '.jpg'));
+  });
+}
+
+/**
+ * Gives a snapshot other pictures. Whoever reads it meanwhile sees the old one or the new one, never half of each.
+ * Throws STORE_UNAVAILABLE.
+ */
+export function replaceSnapshot(file: string, { boxed, clean }: Omit<Snapshot, 'at'>): Promise<void> {
+  return told(path.dirname(file), async () => {
+    await replace(file, boxed);
+    if (clean !== undefined) await replace(cleanOf(file), clean);
+  });
+}
+
+async function told<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
     throw new LaresError(
       'STORE_UNAVAILABLE',
-      `a snapshot cannot be written to ${day}: ${reason(error)}; free some space or check the disk`,
+      `a snapshot cannot be written to ${folder}: ${reason(error)}; free some space or check the disk`,
       { cause: error },
     );
   }
+}
+
+async function replace(file: string, bytes: Uint8Array): Promise<void> {
+  const part = partIn(path.dirname(file));
+  try {
+    await writeWhole(part, bytes);
+    await rename(part, file);
+  } finally {
+    await rm(part, { force: true });
+  }
+}
+
+function partIn(day: string): string {
+  parts += 1;
+  return path.join(day, `.part-${process.pid}-${parts}`);
 }
 
 /** The picture without box that belongs to a snapshot; the file need not exist. */
@@ -62,17 +93,15 @@ async function place(
   name: (n: number) => string | undefined,
 ): Promise<number> {
   for (let again = 0; ; again += 1) {
-    parts += 1;
-    const part = path.join(day, `.part-${process.pid}-${parts}`);
+    const part = partIn(day);
     try {
-      await mkdir(day, { recursive: true, mode: 0o750 });
+      await makeFolder(day);
       await writeWhole(part, bytes);
       for (let n = 1; n < mostInOneSecond; n += 1) {
         const wanted = name(n);
         if (wanted === undefined) return 0;
         try {
-          // A link, unlike a renaming, refuses to take the place of a file that is there.
-          await link(part, path.join(day, wanted));
+          await nameAs(part, path.join(day, wanted));
           await syncFolder(day);
           return n;
         } catch (error) {
@@ -89,8 +118,23 @@ async function place(
   }
 }
 
+/** Disks without hard links: exFAT, FAT, many shares. */
+const linkless = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+
+/** Throws EEXIST rather than take the place of a file that is there. */
+async function nameAs(part: string, wanted: string): Promise<void> {
+  try {
+    await link(part, wanted);
+  } catch (error) {
+    if (!linkless.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    // There the name is taken by an empty file, for a moment.
+    await (await open(wanted, 'wx', 0o640)).close();
+    await rename(part, wanted);
+  }
+}
+
 /** A new file that is on disk when this resolves. */
-export async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
+async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
   const handle = await open(file, 'wx', 0o640);
   try {
     await handle.writeFile(bytes);
