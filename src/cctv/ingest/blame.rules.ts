@@ -5,7 +5,7 @@ const memoryMs = 60_000;
 /** So many deaths of one process within the memory part its cameras. */
 const suspicious = 2;
 
-/** Finds the camera that kills its process: those that died together again and again are each given a process of their own. */
+/** Finds the camera that kills its process: those that died again and again are each given a process of their own. */
 export class Blame {
   readonly #alone = new Set<string>();
   readonly #deaths = new Map<string, number[]>();
@@ -28,10 +28,8 @@ export class Blame {
       most = Math.max(most, deaths.length);
     }
     if (most < suspicious) return firstMs;
-    if (cameras.length > 1) {
-      for (const id of cameras) this.#alone.add(id);
-      return firstMs;
-    }
+    for (const id of cameras) this.#alone.add(id);
+    if (cameras.length > 1) return firstMs;
     return Math.min(longestMs, firstMs * 2 ** (most - 1));
   }
 

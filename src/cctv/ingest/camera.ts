@@ -3,7 +3,7 @@ import type { Frame } from 'node-av/lib';
 import type { Clock } from '#kernel/driver.ts';
 import type { Role, StreamInfo } from '../model.ts';
 import type { Describe } from './attempt.ts';
-import { Connection } from './connection.ts';
+import { Connection, type Counts } from './connection.ts';
 import { Looker, type DetectorLink } from './look.ts';
 import type { CameraPlan, Order, Signal } from './messages.ts';
 import { Meter } from './meter.ts';
@@ -52,7 +52,7 @@ export class Camera {
   readonly #looker: Looker;
   readonly #outage = new Outage();
   readonly #running = new Map<string, Running>();
-  readonly #past = { frames: 0, decodeErrors: 0, bytes: 0, connects: 0 };
+  readonly #counts: Counts = { frames: 0, decodeErrors: 0, bytes: 0 };
   #requests: Request[] = [];
   #watched = false;
   #reconnects = 0;
@@ -95,7 +95,7 @@ export class Camera {
     const waiting = this.#requests.length;
     this.#requests = this.#requests.filter((r) => r.until > now);
     if (this.#requests.length !== waiting) this.#arrange();
-    const stats = this.#meter.stats(now, this.#counts(), this.#reconnects);
+    const stats = this.#meter.stats(now, this.#counts, this.#reconnects);
     send({ kind: 'stats', camera: this.plan.id, at: clock.now(), stats });
   }
 
@@ -136,18 +136,19 @@ export class Camera {
     const { clock, random, describe, hardware } = this.#parts;
     const { transport } = this.plan;
     const connection = new Connection(
-      { url, transport, clock, random, describe, hardware },
+      { url, transport, clock, random, describe, hardware, counts: this.#counts },
       {
         status: (status) => {
           running.status = status;
           this.#status();
         },
+        warn: (message) => this.#parts.send({ kind: 'log', level: 'warn', camera: this.plan.id, message }),
         info: (info) => {
           running.info = info;
           this.#tellInfo(running);
         },
         resized: (width, height) => running.roles.has('detect') && this.#looker.resized(width, height),
-        frame: (_, pixels, at) => this.#frame(running, pixels, at),
+        frame: (pixels, at) => this.#frame(running, pixels, at),
       },
     );
     const stop = new AbortController();
@@ -171,13 +172,6 @@ export class Camera {
   #end(url: string, running: Running): void {
     this.#running.delete(url);
     running.stop.abort();
-    const { counts } = running.connection;
-    void running.done.then(() => {
-      this.#past.frames += counts.frames;
-      this.#past.bytes += counts.bytes;
-      this.#past.decodeErrors += counts.decodeErrors;
-      this.#past.connects += counts.connects;
-    });
     this.#status();
   }
 
@@ -185,8 +179,9 @@ export class Camera {
     if (running.roles.has('detect')) this.#looker.frame(pixels, at);
     const requests = this.#requests;
     if (requests.length === 0) return;
+    const frame = pixels();
     this.#requests = [];
-    for (const { request, width } of requests) this.#looker.picture(pixels, at, request, width);
+    for (const { request, width } of requests) this.#looker.picture(frame, at, request, width);
     // The connection must not end within its own call.
     queueMicrotask(() => this.#arrange());
   }
@@ -216,17 +211,5 @@ export class Camera {
     if (signal === undefined) return;
     if (signal.lost === true) this.#reconnects += 1;
     this.#parts.send({ kind: 'state', camera: this.plan.id, at: this.#parts.clock.now(), ...signal });
-  }
-
-  #counts() {
-    const sum = { ...this.#past };
-    for (const { connection } of this.#running.values()) {
-      const { counts } = connection;
-      sum.frames += counts.frames;
-      sum.bytes += counts.bytes;
-      sum.decodeErrors += counts.decodeErrors;
-      sum.connects += counts.connects;
-    }
-    return sum;
   }
 }

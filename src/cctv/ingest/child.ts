@@ -1,5 +1,4 @@
-import { HardwareContext } from 'node-av/api';
-import { AV_LOG_QUIET, type FFHWDeviceType } from 'node-av/constants';
+import { AV_LOG_QUIET } from 'node-av/constants';
 import { Log } from 'node-av/lib';
 import { reason } from '#kernel/errors.ts';
 import { systemClock } from '#platform/clock.ts';
@@ -8,6 +7,7 @@ import { makeRecorder, type Recorder } from '../keep/recorder.ts';
 import { makeLive } from '../live/remux.ts';
 import { describeRtsp } from '../onvif/rtsp-client.ts';
 import { Camera } from './camera.ts';
+import { openHardware, type Found } from './hardware.ts';
 import type { CameraPlan, Order, Signal } from './messages.ts';
 
 /**
@@ -29,31 +29,37 @@ const send = (signal: Signal) => {
 /** Ends at once: what native code still does must not keep the process. */
 const die = () => process.exit(0);
 
-interface Entry {
+interface Parts {
   readonly camera: Camera;
   readonly link: DetectorClient | undefined;
   readonly recorder: Recorder | undefined;
-  /** All that it was made from: another text means another camera. */
+}
+
+interface Entry {
+  /** All that it is made from: another text means another camera. */
   readonly key: string;
+  /** Undefined when its settings had changed again before its turn came. */
+  readonly ready: Promise<Parts | undefined>;
+  parts: Parts | undefined;
 }
 
 class Child {
   readonly #cameras = new Map<string, Entry>();
-  readonly #hardware = new Map<string, HardwareContext | undefined>();
-  /** One change at a time: orders that come while cameras end wait for it. */
-  #turn: Promise<void> = Promise.resolve();
+  /** Cameras whose connections end at this moment. */
+  readonly #ending = new Set<Promise<void>>();
+  #hardware: Found | undefined;
 
-  readonly #orders: { [Kind in Order['kind']]: (order: OrderOf<Kind>) => void | Promise<void> } = {
+  readonly #orders: { [Kind in Order['kind']]: (order: OrderOf<Kind>) => void } = {
     configure: (order) => this.#configure(order),
-    event: (order) => this.#cameras.get(order.camera)?.camera.event(order),
-    watch: ({ camera, on }) => this.#cameras.get(camera)?.camera.watch(on),
-    picture: ({ camera, request, width }) => this.#cameras.get(camera)?.camera.picture(request, width),
-    stop: () => this.#stop(),
+    event: (order) => this.#tell(order.camera, (camera) => camera.event(order)),
+    watch: ({ camera: id, on }) => this.#tell(id, (camera) => camera.watch(on)),
+    picture: ({ camera: id, request, width }) => this.#tell(id, (camera) => camera.picture(request, width)),
+    stop: () => void this.#stop(),
   };
 
   take(order: Order): void {
-    const handle = this.#orders[order.kind] as (order: Order) => void | Promise<void>;
-    this.#turn = this.#turn.then(() => handle(order));
+    const handle = this.#orders[order.kind] as (order: Order) => void;
+    handle(order);
   }
 
   get cameras(): string[] {
@@ -61,20 +67,44 @@ class Child {
   }
 
   tick(): void {
-    for (const { camera } of this.#cameras.values()) camera.tick();
+    for (const { parts } of this.#cameras.values()) parts?.camera.tick();
   }
 
-  async #configure({ cameras, detector, timeZone }: OrderOf<'configure'>): Promise<void> {
+  /** In the order in which it was said, also while the camera waits for its turn. */
+  #tell(id: string, say: (camera: Camera) => void): void {
+    void this.#cameras.get(id)?.ready.then((parts) => parts && say(parts.camera));
+  }
+
+  #configure({ cameras, detector, timeZone }: OrderOf<'configure'>): void {
     const wanted = new Map(cameras.map((plan) => [plan.id, JSON.stringify([plan, detector, timeZone])]));
-    const leaving = [...this.#cameras].filter(([id, { key }]) => wanted.get(id) !== key);
-    for (const [id] of leaving) this.#cameras.delete(id);
-    // Many cameras serve one or two viewers: an old connection ends before the new one begins.
-    await Promise.all(leaving.map(([, entry]) => stopped(entry)));
+    for (const [id, { key }] of this.#cameras) if (wanted.get(id) !== key) this.#leave(id);
     for (const plan of cameras)
-      if (!this.#cameras.has(plan.id)) this.#begin(plan, wanted.get(plan.id)!, detector, timeZone);
+      if (!this.#cameras.has(plan.id)) this.#enter(plan, wanted.get(plan.id)!, detector, timeZone);
   }
 
-  #begin(plan: CameraPlan, key: string, detector: string | undefined, timeZone: string): void {
+  #leave(id: string): void {
+    const { ready } = this.#cameras.get(id)!;
+    this.#cameras.delete(id);
+    const ended = ready.then((parts) => parts && stopped(parts));
+    this.#ending.add(ended);
+    void ended.then(() => this.#ending.delete(ended));
+  }
+
+  #enter(plan: CameraPlan, key: string, detector: string | undefined, timeZone: string): void {
+    // Many cameras serve one or two viewers: an old connection ends before the new one begins.
+    const free = Promise.all(this.#ending);
+    const entry: Entry = {
+      key,
+      parts: undefined,
+      ready: free.then(() => {
+        if (this.#cameras.get(plan.id) === entry) entry.parts = this.#begin(plan, detector, timeZone);
+        return entry.parts;
+      }),
+    };
+    this.#cameras.set(plan.id, entry);
+  }
+
+  #begin(plan: CameraPlan, detector: string | undefined, timeZone: string): Parts {
     const link =
       detector === undefined || !plan.detect
         ? undefined
@@ -88,37 +118,34 @@ class Child {
       random: Math.random,
       send,
       describe: describeRtsp,
-      hardware: () => this.#hardwareFor(plan),
+      hardware: () => (plan.hardware === 'off' ? undefined : this.#openHardware()),
       link,
       recorder,
       live: makeLive({ camera: plan.id, send }),
     });
-    this.#cameras.set(plan.id, { camera, link, recorder, key });
     camera.start();
+    return { camera, link, recorder };
   }
 
   /** What decodes in hardware, if this machine has it: tried once, told once. */
-  #hardwareFor({ hardware, id }: CameraPlan): HardwareContext | undefined {
-    if (hardware === 'off') return undefined;
-    if (!this.#hardware.has(hardware)) {
-      const context = openHardware(hardware);
-      this.#hardware.set(hardware, context);
-      const found = context === undefined ? 'in software' : `by ${context.deviceTypeName}`;
-      send({ kind: 'log', level: 'info', camera: id, message: `video is decoded ${found}` });
+  #openHardware(): Found['context'] {
+    if (this.#hardware === undefined) {
+      this.#hardware = openHardware();
+      const { level, message } = this.#hardware;
+      send({ kind: 'log', level, message, once: true });
     }
-    return this.#hardware.get(hardware);
+    return this.#hardware.context;
   }
 
   async #stop(): Promise<void> {
-    const all = [...this.#cameras.values()];
-    this.#cameras.clear();
-    await Promise.all(all.map(stopped));
+    for (const id of this.cameras) this.#leave(id);
+    await Promise.all(this.#ending);
     die();
   }
 }
 
 /** Resolves when a camera has ended, or when it takes too long to. */
-async function stopped({ camera, link, recorder }: Entry): Promise<void> {
+async function stopped({ camera, link, recorder }: Parts): Promise<void> {
   const over = new AbortController();
   const end = async () => {
     await camera.stop();
@@ -127,15 +154,6 @@ async function stopped({ camera, link, recorder }: Entry): Promise<void> {
   await Promise.race([end(), systemClock.sleep(stopMs, over.signal)]);
   over.abort();
   link?.close();
-}
-
-function openHardware(name: string): HardwareContext | undefined {
-  try {
-    const context = name === 'auto' ? HardwareContext.auto() : HardwareContext.create(name as FFHWDeviceType);
-    return context ?? undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function endWhenFlooded(): void {

@@ -1,6 +1,7 @@
 import type { HardwareContext } from 'node-av/api';
 import { AV_CODEC_ID_MJPEG, AV_CODEC_ID_NONE } from 'node-av/constants';
 import type { Frame, Packet } from 'node-av/lib';
+import { reason } from '#kernel/errors.ts';
 import type { Clock } from '#kernel/driver.ts';
 import type { StreamInfo } from '../model.ts';
 import { attempt, nameSilence, type Describe, type Failure } from './attempt.ts';
@@ -20,31 +21,43 @@ export interface ConnectionOptions {
   readonly describe: Describe;
   /** The hardware that decodes; undefined for none. Asked when a decoder is made. */
   readonly hardware: () => HardwareContext | undefined;
+  /** Added to. */
+  readonly counts: Counts;
+}
+
+/** Of all connections of a camera since its process began. */
+export interface Counts {
+  bytes: number;
+  frames: number;
+  decodeErrors: number;
 }
 
 export interface ConnectionHooks {
   status(status: Status): void;
+  warn(message: string): void;
   info(info: StreamInfo): void;
   /** A decoded frame, valid during the call; `pixels` gives it in main memory. `at`: epoch milliseconds of arrival. */
-  frame(frame: Frame, pixels: () => Frame, at: number): void;
+  frame(pixels: () => Frame, at: number): void;
   /** Before the first frame of another size. */
   resized(width: number, height: number): void;
 }
 
 const watchMs = 200;
+/** One that is lost sooner after it came is tried again ever more slowly, as if it had not come. */
+const steadyMs = 2000;
 /** A keyframe of 8K has a few megabytes. */
 const mostPacketBytes = 32 * 2 ** 20;
 
 /** One address of a camera: connects for ever, demuxes, decodes if wanted, and feeds its taps. */
 export class Connection {
   readonly taps = new Taps();
-  /** Since the process began. */
-  readonly counts = { bytes: 0, packets: 0, frames: 0, decodeErrors: 0, connects: 0 };
   /** Whether frames are wanted. May change while it runs; decoding begins at the next keyframe. */
   decodes = false;
   readonly #options: ConnectionOptions;
   readonly #hooks: ConnectionHooks;
   #decoder: FrameDecoder | undefined;
+  /** Its hardware failed: the processor decodes. */
+  #soft = false;
   #size: { width: number; height: number } | undefined;
   #live = false;
 
@@ -62,6 +75,7 @@ export class Connection {
     while (!signal.aborted) {
       this.#live = false;
       const tried = await attempt({ ...this.#options, status: (s) => this.#hooks.status(s) }, hurry, signal);
+      const openedAt = clock.monotonic();
       const failure = tried instanceof Source ? await this.#serve(tried, signal) : tried;
       if (signal.aborted) return;
       if (failure === undefined) continue;
@@ -70,7 +84,7 @@ export class Connection {
         ? await nameSilence(failure, this.#options.url, this.#options.describe, signal)
         : failure;
       if (signal.aborted) return;
-      if (this.#live) tries = 0;
+      if (this.#live && clock.monotonic() - openedAt > steadyMs) tries = 0;
       this.#hooks.status({ state: 'down', cause: named.cause, detail: named.detail });
       hurry = named.again !== true;
       if (named.again === true) continue;
@@ -79,10 +93,9 @@ export class Connection {
     }
   }
 
-  /** Reads an open source to its end; undefined when it is one that starts again. */
+  /** Reads an open source to its end; undefined when it is one that starts again. Never throws. */
   async #serve(source: Source, signal: AbortSignal): Promise<Failure | undefined> {
     const { clock } = this.#options;
-    this.counts.connects += 1;
     const reception = new Reception(clock.monotonic());
     let failure: Failure | undefined;
     const end = (why: Failure) => {
@@ -91,8 +104,10 @@ export class Connection {
     };
     const stop = () => source.interrupt();
     const watch = setInterval(() => {
-      const trouble = reception.trouble(clock.monotonic(), this.decodes);
+      const trouble = reception.trouble(clock.monotonic());
       if (trouble === undefined) return;
+      if (trouble.cause === 'RTSP_GARBAGE' && this.#decoder?.hardware === true)
+        return this.#giveUpHardware(reception);
       this.#live = false;
       const { cause, detail } = trouble;
       // What a camera that says nothing is up to, is asked before it is told.
@@ -118,11 +133,14 @@ export class Connection {
         if (refused !== undefined) return refused;
         if (this.#live && !wasLive) this.#hooks.status({ state: 'live' });
       }
+    } catch (error) {
+      // Pictures of a shape that nothing here can work with must not end the other cameras of this process.
+      return { cause: 'CODEC_UNSUPPORTED', detail: `its pictures cannot be used: ${reason(error)}` };
     } finally {
       clearInterval(watch);
       signal.removeEventListener('abort', stop);
       this.#live ||= lived;
-      this.#closeDecoder();
+      this.#closeDecoder(reception);
       this.taps.cut();
       this.#size = undefined;
       await source.close();
@@ -136,19 +154,20 @@ export class Connection {
     const key = packet.isKeyframe || codecpar.codecId === AV_CODEC_ID_MJPEG;
     const now = clock.monotonic();
     const at = clock.now();
-    this.counts.bytes += packet.size;
-    this.counts.packets += 1;
+    this.#options.counts.bytes += packet.size;
     if (packet.size > mostPacketBytes) return oversized(packet.size);
     reception.packet(now, key);
     if (key) this.#parameters(packet, source);
     const needsSize = this.#size === undefined && this.taps.size > 0;
     if (this.decodes || needsSize) {
       if (this.#decoder === undefined && key) {
-        this.#decoder = FrameDecoder.create(stream, this.#options.hardware());
+        this.#decoder = FrameDecoder.create(stream, this.#soft ? undefined : this.#options.hardware());
         if (this.#decoder === undefined) return unsupported(source);
+        reception.decoding(now);
       }
       this.#decode(packet, source, reception, at);
-    } else this.#closeDecoder();
+      if (this.#decoder?.broken === true) this.#giveUpHardware(reception);
+    } else this.#closeDecoder(reception);
     this.taps.packet(packet, at, key, stream, this.#size);
     if (!this.decodes && key && (this.#size !== undefined || this.taps.size === 0)) this.#live = true;
     const seconds = reception.keyframeSeconds;
@@ -174,11 +193,11 @@ export class Connection {
         this.#tell(source, reception.keyframeSeconds, reception.fps);
       }
       if (!this.decodes) return;
-      this.counts.frames += 1;
+      this.#options.counts.frames += 1;
       this.#live = true;
-      this.#hooks.frame(frame, pixels, at);
+      this.#hooks.frame(pixels, at);
     });
-    this.counts.decodeErrors += decoder.errors - errors;
+    this.#options.counts.decodeErrors += decoder.errors - errors;
   }
 
   /** Keeps what a muxer needs to know up to date: cameras send it in band, and change it when their settings change. */
@@ -186,7 +205,7 @@ export class Connection {
     const { codecpar } = source.stream;
     const known = codecpar.extradata;
     // Files hold their parameters in a record that begins with its version, 1, and their packets have no start codes.
-    if (known?.[0] === 1 || packet.data === null) return;
+    if (known?.[0] === 1 || codecpar.codecId === AV_CODEC_ID_MJPEG || packet.data === null) return;
     const sets = parameterSets(source.codec, packet.data);
     if (sets === undefined || (known !== null && sets.equals(known))) return;
     codecpar.extradata = sets;
@@ -210,9 +229,18 @@ export class Connection {
     });
   }
 
-  #closeDecoder(): void {
-    this.#decoder?.close();
+  #closeDecoder(reception: Reception): void {
+    if (this.#decoder === undefined) return;
+    this.#decoder.close();
     this.#decoder = undefined;
+    reception.decoding(undefined);
+  }
+
+  /** The next keyframe is decoded by the processor, and all that follow. */
+  #giveUpHardware(reception: Reception): void {
+    this.#soft = true;
+    this.#closeDecoder(reception);
+    this.#hooks.warn('the hardware does not decode its video; the processor does from now on');
   }
 }
 

@@ -2,6 +2,12 @@ import { AV_NOPTS_VALUE, AV_OPT_TYPE_INT64 } from 'node-av/constants';
 import { Codec, CodecContext, Frame, type Packet, type Stream } from 'node-av/lib';
 import type { HardwareContext } from 'node-av/api';
 
+/** Failures in a row after which hardware is given up: damaged packets make it fail on some, too. */
+const mostFailures = 12;
+
+/** The hardware decoded a picture and does not give it away. */
+class Undelivered extends Error {}
+
 // More than any camera has (8K is 33 million): a few kilobytes of JPEG can claim to be a picture of half a gigabyte.
 const mostPixels = 40_000_000n;
 
@@ -14,12 +20,23 @@ export class FrameDecoder {
   readonly #frame = new Frame();
   readonly #soft: Frame | undefined;
   errors = 0;
+  #failures = 0;
 
   private constructor(context: CodecContext, hardware: boolean) {
     this.#context = context;
     this.#frame.alloc();
     if (hardware) this.#soft = new Frame();
     this.#soft?.alloc();
+  }
+
+  /** Whether hardware was asked to decode. libav itself falls back where it refuses a stream from the beginning. */
+  get hardware(): boolean {
+    return this.#soft !== undefined;
+  }
+
+  /** Hardware that could be opened and does not decode. */
+  get broken(): boolean {
+    return this.hardware && this.#failures >= mostFailures;
   }
 
   /** Undefined when libav cannot decode this codec. */
@@ -51,13 +68,15 @@ export class FrameDecoder {
    * it in main memory, at a cost when the hardware decoded it.
    */
   decode(packet: Packet, onFrame: (frame: Frame, pixels: () => Frame) => void): void {
-    if (this.#context.sendPacketSync(packet) < 0) {
-      this.errors += 1;
-      return;
-    }
+    if (this.#context.sendPacketSync(packet) < 0) return this.#failed();
     const frame = this.#frame;
     while (this.#context.receiveFrameSync(frame) === 0) {
-      onFrame(frame, () => this.#pixels());
+      try {
+        onFrame(frame, () => this.#pixels());
+      } catch (error) {
+        if (!(error instanceof Undelivered)) throw error;
+        this.#failed();
+      }
       frame.unref();
       this.#soft?.unref();
     }
@@ -69,13 +88,20 @@ export class FrameDecoder {
     this.#soft?.free();
   }
 
+  #failed(): void {
+    this.errors += 1;
+    this.#failures += 1;
+  }
+
   #pixels(): Frame {
     const soft = this.#soft;
-    if (soft === undefined || !this.#frame.isHwFrame()) return this.#frame;
-    if (soft.width === 0 && this.#frame.hwframeTransferDataSync(soft) >= 0) {
+    const inMemory = soft === undefined || !this.#frame.isHwFrame();
+    if (!inMemory && soft.width === 0) {
+      if (this.#frame.hwframeTransferDataSync(soft) < 0) throw new Undelivered();
       soft.colorRange = this.#frame.colorRange;
       if (this.#frame.pts !== AV_NOPTS_VALUE) soft.pts = this.#frame.pts;
     }
-    return soft;
+    this.#failures = 0;
+    return inMemory ? this.#frame : soft;
   }
 }

@@ -22,6 +22,8 @@ export interface FleetSettings {
 
 const mib = 2 ** 20;
 const watchMs = 500;
+/** A watch that comes so late says that we were held up ourselves (a machine that slept, a process that was stopped). */
+const heldUpMs = 2000;
 /** Stats come each second: a process that is silent for this long hangs. */
 const silentMs = 5000;
 /** The first word takes longer: a slow machine loads libav. */
@@ -64,7 +66,11 @@ export class CameraFleet {
   readonly #ending = new Set<Worker>();
   /** Cameras in an outage that was told. */
   readonly #lost = new Set<string>();
-  #runs = false;
+  /** What processes said of this machine. */
+  readonly #said = new Set<string>();
+  /** The life of `run`; undefined before and after. */
+  #life: AbortSignal | undefined;
+  #watchedAt = 0;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -117,13 +123,14 @@ export class CameraFleet {
   /** Runs until the signal aborts; when it resolves all processes have ended. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    this.#runs = true;
+    this.#life = signal;
+    this.#watchedAt = clock.monotonic();
     this.#arrange();
     while (!signal.aborted) {
       await clock.sleep(watchMs, signal);
       if (!signal.aborted) this.#watch();
     }
-    this.#runs = false;
+    this.#life = undefined;
     const workers = [...[...this.#slots.values()].flatMap(({ worker }) => worker ?? []), ...this.#ending];
     this.#slots.clear();
     await Promise.all(workers.map((worker) => this.#end(worker)));
@@ -142,7 +149,7 @@ export class CameraFleet {
 
   /** Makes processes fit the cameras. */
   #arrange(): void {
-    if (!this.#runs) return;
+    if (this.#life === undefined) return;
     const now = this.#options.clock.monotonic();
     for (const [id, until] of this.#asked) if (until < now) this.#asked.delete(id);
     const busy = [...this.#plans.values()]
@@ -180,7 +187,11 @@ export class CameraFleet {
   }
 
   #tell(slot: Slot, worker: Worker): void {
-    const cameras = slot.cameras.map((id) => this.#plans.get(id)!);
+    // Drivers of graphics units crash, too: who died again and again does without.
+    const cameras = slot.cameras.map((id): CameraPlan => {
+      const plan = this.#plans.get(id)!;
+      return this.#blame.alone.has(id) ? { ...plan, hardware: 'off' } : plan;
+    });
     const { detector, timeZone } = this.#settings;
     const order: Order = {
       kind: 'configure',
@@ -204,6 +215,10 @@ export class CameraFleet {
 
   #hear(signal: Signal): void {
     if ('camera' in signal && signal.camera !== undefined && !this.#plans.has(signal.camera)) return;
+    if (signal.kind === 'log' && signal.once === true) {
+      if (this.#said.has(signal.message)) return;
+      this.#said.add(signal.message);
+    }
     const told = signal.kind === 'state' ? this.#state(signal) : signal;
     if (told !== undefined) for (const listener of this.#listeners) listener(told);
   }
@@ -226,11 +241,16 @@ export class CameraFleet {
   #died(slot: Slot, worker: Worker): void {
     if (slot.worker !== worker) return;
     slot.worker = undefined;
-    if (!this.#runs || ![...this.#slots.values()].includes(slot)) return;
+    const life = this.#life;
+    if (life === undefined || ![...this.#slots.values()].includes(slot)) return;
     const { clock, log } = this.#options;
     const wait = this.#blame.died(slot.cameras, clock.monotonic());
     slot.startAt = clock.monotonic() + wait;
-    log.warn(`the process that reads ${slot.cameras.join(', ')} ended; it is started again`, {
+    const soft = slot.cameras.some(
+      (id) => this.#blame.alone.has(id) && this.#plans.get(id)?.hardware !== 'off',
+    );
+    const how = soft ? ' and decodes by the processor from now on' : '';
+    log.warn(`the process that reads ${slot.cameras.join(', ')} ended; it is started again${how}`, {
       wait_ms: wait,
     });
     for (const camera of slot.cameras)
@@ -243,13 +263,17 @@ export class CameraFleet {
         detail: 'the process that decodes it ended and is started again',
         lost: true,
       });
-    void clock.sleep(wait).then(() => this.#arrange());
+    void clock.sleep(wait, life).then(() => this.#arrange());
   }
 
   /** Kills processes that hang; starts those whose time has come. */
   #watch(): void {
     const now = this.#options.clock.monotonic();
+    const heldUp = now - this.#watchedAt > heldUpMs;
+    this.#watchedAt = now;
     for (const { worker, cameras } of this.#slots.values()) {
+      // What they said meanwhile waits to be heard.
+      if (heldUp && worker !== undefined) worker.heardAt = now;
       if (worker === undefined || now - worker.heardAt < (worker.ready ? silentMs : startMs)) continue;
       this.#options.log.warn(`the process that reads ${cameras.join(', ')} hangs; it is killed`);
       worker.kill();

@@ -19,7 +19,7 @@ export class Gallery {
 
   /** Looks whether the frame captured `at` shows a believed object better than any before. */
   consider(frame: Frame, at: number, tracks: readonly Track[], ended: readonly number[]): void {
-    for (const id of ended) this.#best.delete(id);
+    this.forget(ended);
     // Before a frame is converted: could it be better, if it were as sharp as can be?
     const seen = tracks.filter((t) => t.state === 'confirmed' && t.seenAt === at && this.#may(t, at, 255));
     if (seen.length === 0) return;
@@ -45,6 +45,10 @@ export class Gallery {
         boxed: this.#writer.encode(),
       });
     }
+  }
+
+  forget(ended: readonly number[]): void {
+    for (const id of ended) this.#best.delete(id);
   }
 
   /** Answers a request with the frame as it is. */

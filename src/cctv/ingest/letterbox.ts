@@ -35,9 +35,11 @@ interface Held {
   readonly inside: Inside;
 }
 
+const newScaler = () => new Scaler({ flags: SWS_AREA });
+
 /** Brings pictures to the size that the detector takes, keeping their proportions. Reuses its memory. */
 export class Letterbox {
-  readonly #scaler = new Scaler({ flags: SWS_AREA });
+  #scaler = newScaler();
   readonly #frames: Held[] = [];
 
   /** The gray picture that motion is found in: one byte a pixel, rows without padding. */
@@ -85,6 +87,12 @@ export class Letterbox {
     const fresh = { data: new Uint8Array(input.width * input.height * 3).fill(padding), inside };
     this.#frames[slot] = fresh;
     return fresh;
+  }
+
+  /** To be called when pictures change their size: a scaler keeps tables for every size that it ever saw. */
+  renew(): void {
+    this.#scaler.close();
+    this.#scaler = newScaler();
   }
 
   close(): void {

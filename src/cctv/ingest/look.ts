@@ -1,11 +1,11 @@
 import type { Frame } from 'node-av/lib';
 import type { Clock } from '#kernel/driver.ts';
 import { reason } from '#kernel/errors.ts';
-import { foot, inside } from '../box.rules.ts';
 import type { DetectAnswer } from '../detect/client.ts';
 import type { Frame as DetectorFrame } from '../detect/model.ts';
 import type { Box, Detection, Track } from '../model.ts';
 import { MotionGate } from '../motion/gate.rules.ts';
+import { masked } from '../motion/masks.rules.ts';
 import { SceneMemory } from '../motion/memory.ts';
 import { lookOf } from '../track/look.rules.ts';
 import { Tracker } from '../track/tracker.rules.ts';
@@ -37,10 +37,10 @@ export interface LookerOptions {
 /** Pixels of the gray picture; what the motion gate was tuned on. */
 const gray = { width: 160, height: 90 };
 const wholePicture: Box = { left: 0, top: 0, width: 1, height: 1 };
-/** Motion is over when there was none for so long. */
-const calmMs = 2000;
 /** Without frames for so long, objects are out of sight. */
 const blindMs = 2000;
+/** Frames that are so much older than the last: the clock was set back. */
+const setBackMs = 1000;
 /** Frames that may wait for the detector: with the usual five a second, a hiccup of more than half a second. */
 const mostWaiting = 3;
 
@@ -64,7 +64,6 @@ export class Looker {
   #tracks: readonly Track[] = [];
   #size = { width: 0, height: 0 };
   #problem = 'fine';
-  #movedAt: number | undefined;
   #frameAt = Number.NEGATIVE_INFINITY;
   #lookAt = Number.NEGATIVE_INFINITY;
   #turn = 0;
@@ -87,25 +86,21 @@ export class Looker {
     const before = this.#size.width / this.#size.height;
     this.#size = { width, height };
     this.#gate.reset();
-    const aspect = width / height;
-    if (Math.abs(before / aspect - 1) < 0.02) return;
+    this.#letterbox.renew();
     // Another shape shows another part of the world: what was followed is not where it was.
-    const { nextId } = this.#tracker.snapshot();
-    const ended = this.#tracks.filter((t) => t.state !== 'tentative').map((t) => t.id);
-    this.#tracker = this.#newTracker(aspect, nextId);
-    this.#tell(this.#options.clock.now(), [], ended, 0);
+    if (!(Math.abs(before / (width / height) - 1) < 0.02)) this.#cut(this.#options.clock.now());
   }
 
   /** A decoded frame, valid during the call. */
   frame(pixels: () => Frame, at: number): void {
     const { plan, link, meter, send } = this.#options;
+    this.#noticeSetBack(at);
     this.#frameAt = at;
     if (!this.#pace.take(at, lookFps(this.#tracks, plan.fps, at))) return;
     const frame = pixels();
     const small = this.#letterbox.gray(frame, gray.width, gray.height);
     const step = this.#gate.step(small, at);
     meter.motion(step.motion);
-    this.#tellMotion(step.motion, step.share, at);
     const health = this.#scene.step(small, at, step.share, colourOf(frame));
     if (health !== undefined && health.problem !== this.#problem) {
       this.#problem = health.problem;
@@ -127,16 +122,35 @@ export class Looker {
   }
 
   /** A picture for somebody who asks, from the frame that is decoded now. */
-  picture(pixels: () => Frame, at: number, request: number, width: number | undefined): void {
-    this.#gallery.answer(pixels(), at, request, width);
+  picture(frame: Frame, at: number, request: number, width: number | undefined): void {
+    this.#gallery.answer(frame, at, request, width);
   }
 
   /** To be called each second: objects of a camera that sends nothing go out of sight, too. */
   tick(now: number): void {
     this.#remember(now);
+    this.#noticeSetBack(now);
     if (this.#busy || now - this.#frameAt < blindMs || this.#tracks.length === 0) return;
     const { tracks, ended } = this.#tracker.step(now, []);
     this.#tell(now, tracks, ended, 0);
+  }
+
+  /** What is followed ends here; frames of before are not looked at any more. */
+  #cut(at: number): void {
+    for (const { frame } of this.#waiting.clear()) frame.free();
+    const { nextId } = this.#tracker.snapshot();
+    const ended = this.#tracks.filter((t) => t.state !== 'tentative').map((t) => t.id);
+    this.#tracker = this.#newTracker(this.#size.width / this.#size.height, nextId);
+    this.#gallery.forget(ended);
+    this.#tell(at, [], ended, 0);
+  }
+
+  /** Nothing grows older until the clock is where it was: what is followed begins anew, with a look at everything. */
+  #noticeSetBack(at: number): void {
+    if (at > this.#frameAt - setBackMs) return;
+    this.#frameAt = at;
+    this.#lookAt = Number.NEGATIVE_INFINITY;
+    this.#cut(at);
   }
 
   close(): void {
@@ -198,6 +212,7 @@ export class Looker {
 
   async #look({ frame, at, boxes }: Look): Promise<void> {
     const { plan, link, meter, clock } = this.#options;
+    const tracker = this.#tracker;
     const detector = link();
     const input = detector?.input;
     if (detector === undefined || input === undefined) return;
@@ -219,7 +234,8 @@ export class Looker {
       plan.threshold / 2,
       this.#stop.signal,
     );
-    if (this.#stop.signal.aborted) return;
+    // Meanwhile the picture may have become another one, or the time.
+    if (this.#stop.signal.aborted || tracker !== this.#tracker) return;
     if ('skipped' in answer) return meter.dropped();
     const found = parts.map(({ fit, frame: shown }, i) => ({
       part: fit.part,
@@ -229,7 +245,7 @@ export class Looker {
       }),
     }));
     const detections = mergeFound(found).filter((d) => this.#wanted(d));
-    const { tracks, ended } = this.#tracker.step(at, detections);
+    const { tracks, ended } = tracker.step(at, detections);
     meter.looked(
       answer.inferMs,
       clock.now() - at,
@@ -241,7 +257,7 @@ export class Looker {
 
   #wanted({ label, box }: Detection): boolean {
     const { labels, objectMasks } = this.#options.plan;
-    return labels.includes(label) && !objectMasks.some((mask) => inside(foot(box), mask));
+    return labels.includes(label) && !masked(box, objectMasks);
   }
 
   #tell(at: number, tracks: readonly Track[], ended: readonly number[], inferMs: number): void {
@@ -250,14 +266,5 @@ export class Looker {
     if (quiet) return;
     const { plan, send } = this.#options;
     send({ kind: 'tracks', camera: plan.id, at, ...this.#size, tracks, ended, inferMs });
-  }
-
-  #tellMotion(motion: boolean, share: number, at: number): void {
-    const { plan, send } = this.#options;
-    const was = this.#movedAt !== undefined;
-    if (motion) this.#movedAt = at;
-    else if (this.#movedAt !== undefined && at - this.#movedAt > calmMs) this.#movedAt = undefined;
-    const active = this.#movedAt !== undefined;
-    if (active !== was) send({ kind: 'motion', camera: plan.id, at, active, share });
   }
 }

@@ -16,8 +16,7 @@ export interface CameraPlan {
   /** Every (frameSkip + 1)th decoded frame is a candidate. */
   readonly frameSkip: number;
   readonly detect: boolean;
-  /** `auto`, `off`, or what libav calls a device: `vaapi`. */
-  readonly hardware: string;
+  readonly hardware: 'auto' | 'off';
   /** Where motion does not count, and where objects do not. */
   readonly motionMasks: readonly Polygon[];
   readonly objectMasks: readonly Polygon[];
@@ -90,13 +89,6 @@ export type Signal =
       readonly ended: readonly number[];
       readonly inferMs: number;
     }
-  | {
-      readonly kind: 'motion';
-      readonly camera: string;
-      readonly at: number;
-      readonly active: boolean;
-      readonly share: number;
-    }
   /** The best frame so far of one track, or the answer to a request. JPEG of the whole frame, without and with the box. */
   | {
       readonly kind: 'picture';
@@ -145,4 +137,6 @@ export type Signal =
       readonly camera?: string;
       readonly code?: string;
       readonly message: string;
+      /** About the machine: every process says it alike, and people want to hear it once. */
+      readonly once?: true;
     };

@@ -1,11 +1,5 @@
 import type { CameraStats } from '../model.ts';
-
-interface Counts {
-  readonly frames: number;
-  readonly decodeErrors: number;
-  readonly bytes: number;
-  readonly connects: number;
-}
+import type { Counts } from './connection.ts';
 
 /** Counts what one camera does, since the process began and in the last period. */
 export class Meter {

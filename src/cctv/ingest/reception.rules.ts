@@ -17,10 +17,15 @@ const keyframeMs = 4000;
 const keyframePatienceMs = 30_000;
 const frameMs = 3000;
 const rateShare = 0.1;
+/** It is asked several times a second: a longer pause was ours (a process that was stopped, a machine that slept). */
+const pauseMs = 1000;
 
-/** Judges from arrivals alone whether a connection is alive. `decodes` tells whether frames are expected of it. */
+/** Judges from arrivals alone whether a connection is alive. */
 export class Reception {
-  readonly #openedAt: number;
+  #openedAt: number;
+  #askedAt: number | undefined;
+  /** Since when frames are expected. */
+  #decodingAt: number | undefined;
   #packetAt: number | undefined;
   #intervalMs: number | undefined;
   #firstKeyAt: number | undefined;
@@ -38,7 +43,8 @@ export class Reception {
 
   packet(at: number, key: boolean): void {
     if (this.#packetAt !== undefined) {
-      const gap = Math.max(0, at - this.#packetAt);
+      // A longer gap is a stall or a pause of ours, and says nothing of the rate.
+      const gap = Math.min(Math.max(0, at - this.#packetAt), this.#patience());
       this.#intervalMs =
         this.#intervalMs === undefined ? gap : this.#intervalMs + rateShare * (gap - this.#intervalMs);
     }
@@ -59,6 +65,12 @@ export class Reception {
     this.#frameAt = at;
   }
 
+  /** Frames are expected from now on, because a decoder was made for a keyframe; with undefined none are. */
+  decoding(at: number | undefined): void {
+    this.#decodingAt = at;
+    this.#frameAt = undefined;
+  }
+
   /** Seconds between keyframes as last seen. */
   get keyframeSeconds(): number | undefined {
     return this.#keyMs === undefined ? undefined : this.#keyMs / 1000;
@@ -73,7 +85,12 @@ export class Reception {
     return this.#fps;
   }
 
-  trouble(now: number, decodes: boolean): Trouble | undefined {
+  /** To be asked several times a second. */
+  trouble(now: number): Trouble | undefined {
+    const pause = now - (this.#askedAt ?? now);
+    this.#askedAt = now;
+    // What came meanwhile is read before the camera is blamed.
+    if (pause > pauseMs) this.#forgive(pause, now);
     const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
     const since = now - (this.#packetAt ?? this.#openedAt);
     if (this.#packetAt === undefined) {
@@ -84,7 +101,7 @@ export class Reception {
         hopeless: true,
       };
     }
-    if (since >= Math.max(stallMs, stallFrames * (this.#intervalMs ?? 0)))
+    if (since >= this.#patience())
       return { cause: 'RTSP_STALLED', detail: `no data for ${seconds(since)}`, hopeless: true };
     const open = now - this.#openedAt;
     if (this.#firstKeyAt === undefined) {
@@ -95,13 +112,27 @@ export class Reception {
         hopeless: open >= keyframePatienceMs,
       };
     }
-    if (!decodes) return undefined;
-    const blind = now - (this.#frameAt ?? this.#firstKeyAt);
+    if (this.#decodingAt === undefined) return undefined;
+    const blind = now - (this.#frameAt ?? this.#decodingAt);
     if (blind < frameMs + stallFrames * (this.#intervalMs ?? 0)) return undefined;
     return {
       cause: 'RTSP_GARBAGE',
       detail: `data comes but no picture for ${seconds(blind)}`,
       hopeless: true,
     };
+  }
+
+  /** Milliseconds without a packet that are no stall yet. */
+  #patience(): number {
+    return Math.max(stallMs, stallFrames * (this.#intervalMs ?? 0));
+  }
+
+  #forgive(pause: number, now: number): void {
+    const later = (at: number | undefined) => (at === undefined ? undefined : Math.min(now, at + pause));
+    this.#openedAt = Math.min(now, this.#openedAt + pause);
+    this.#packetAt = later(this.#packetAt);
+    this.#firstKeyAt = later(this.#firstKeyAt);
+    this.#decodingAt = later(this.#decodingAt);
+    this.#frameAt = later(this.#frameAt);
   }
 }

@@ -6,9 +6,11 @@ import {
   AVERROR_HTTP_FORBIDDEN,
   AVERROR_HTTP_NOT_FOUND,
   AVERROR_HTTP_UNAUTHORIZED,
+  AVERROR_INVALIDDATA,
 } from 'node-av/constants';
 import { avGetCodecName, Dictionary, FormatContext, InputFormat, Packet, type Stream } from 'node-av/lib';
 import type { Cause } from '../model.ts';
+import { DecodeOrder } from './order.rules.ts';
 
 /** Errno of Linux, negated, as libav returns them. */
 const ECONNREFUSED = -111;
@@ -70,6 +72,7 @@ export class Source {
   readonly loops: boolean;
   readonly #context: FormatContext;
   readonly #packet = new Packet();
+  readonly #order: DecodeOrder;
   #closed = false;
   /** Monotonic milliseconds at which the first packet of a file was due; files only. */
   #began: number | undefined;
@@ -82,6 +85,8 @@ export class Source {
     this.audio = audio;
     this.loops = loops;
     this.#packet.alloc();
+    const { num, den } = stream.timeBase;
+    this.#order = new DecodeOrder(BigInt(Math.ceil(den / Math.max(1, num))));
   }
 
   /**
@@ -130,8 +135,8 @@ export class Source {
       if (packet.streamIndex === this.stream.index && packet.size > 0) break;
     }
     packet.timeBase = this.stream.timeBase;
-    // Cameras send pictures in the order in which they are shown.
-    if (packet.dts === AV_NOPTS_VALUE) packet.dts = packet.pts;
+    if (packet.dts === AV_NOPTS_VALUE && packet.pts !== AV_NOPTS_VALUE)
+      packet.dts = this.#order.next(packet.pts);
     if (this.loops) await this.#pace(packet);
     return packet;
   }
@@ -168,6 +173,8 @@ export class Source {
 /** In words, why reading ended. */
 export function endOf(code: number): { readonly cause: Cause; readonly detail: string } {
   if (code === ECONNRESET) return { cause: 'RTSP_ENDED', detail: 'the camera reset the connection' };
+  if (code === AVERROR_INVALIDDATA)
+    return { cause: 'RTSP_GARBAGE', detail: 'what comes is not what the camera says it is' };
   if (code === AVERROR_EOF) return { cause: 'RTSP_ENDED', detail: 'the camera closed the connection' };
   return { cause: 'RTSP_ENDED', detail: `the connection ended (${code})` };
 }

@@ -54,10 +54,10 @@ export async function describeRtsp(text: string, options: DescribeOptions = {}):
   const deadline = AbortSignal.timeout(timeoutMs);
   const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
   const name = hostOf(url, port);
-  let stage: 'connect' | 'reply' | 'media' = 'connect';
+  let stage: Stage = 'connect';
   let line: Line | undefined;
   try {
-    line = await Line.open(url, port, signal);
+    line = await Line.open(url, port, signal, () => (stage = 'handshake'));
     stage = 'reply';
     const client = new Client(line, bare(url), loginOf(url));
     const found = await client.describe(name);
@@ -73,22 +73,34 @@ export async function describeRtsp(text: string, options: DescribeOptions = {}):
       const { cause, what } = silences[stage];
       return { ok: false, cause, detail: `${name} ${what} within ${timeoutMs / 1000} s` };
     }
-    const cause = stage === 'connect' ? causeOf(error) : 'RTSP_ENDED';
-    return { ok: false, cause, detail: `${name}: ${explained(error)}` };
+    return { ok: false, ...failed(stage, name, error) };
   } finally {
     line?.close();
   }
 }
 
+type Stage = 'connect' | 'handshake' | 'reply' | 'media';
+
 const silences = {
   connect: { cause: 'RTSP_CONNECT', what: 'did not accept a connection' },
+  handshake: { cause: 'RTSP_SILENT', what: 'accepted the connection and did not answer' },
   reply: { cause: 'RTSP_SILENT', what: 'accepted the connection and did not answer' },
   media: { cause: 'RTSP_STALLED', what: 'agreed to play and sent no picture' },
-} as const satisfies Record<string, { cause: Cause; what: string }>;
+} as const satisfies Record<Stage, { cause: Cause; what: string }>;
 
-function causeOf(error: unknown): Cause {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? '';
-  return code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'RTSP_DNS' : 'RTSP_CONNECT';
+function failed(stage: Stage, name: string, error: unknown): { cause: Cause; detail: string } {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const why = explained(error);
+  const notFound = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
+  if (stage === 'connect')
+    return { cause: notFound ? 'RTSP_DNS' : 'RTSP_CONNECT', detail: `${name}: ${why}` };
+  if (stage !== 'handshake') return { cause: 'RTSP_ENDED', detail: `${name}: ${why}` };
+  // What OpenSSL says is about itself.
+  const short = code.startsWith('ERR_SSL') ? code : why;
+  return {
+    cause: 'RTSP_GARBAGE',
+    detail: `no TLS with ${name}: ${short}; write rtsp:// where the camera does not encrypt`,
+  };
 }
 
 function hostOf(url: URL, port: number): string {
@@ -127,7 +139,8 @@ class Line {
     signal.addEventListener('abort', () => this.#wake(), { once: true });
   }
 
-  static open(url: URL, defaultPort: number, signal: AbortSignal): Promise<Line> {
+  /** `connected` is told when TCP stands and TLS does not yet. */
+  static open(url: URL, defaultPort: number, signal: AbortSignal, connected: () => void): Promise<Line> {
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const port = url.port === '' ? defaultPort : Number(url.port);
     const secure = url.protocol === 'rtsps:';
@@ -145,6 +158,7 @@ class Line {
       };
       signal.addEventListener('abort', abort, { once: true });
       socket.once('error', reject);
+      if (secure) socket.once('connect', connected);
       socket.once(secure ? 'secureConnect' : 'connect', () => {
         signal.removeEventListener('abort', abort);
         socket.removeListener('error', reject);

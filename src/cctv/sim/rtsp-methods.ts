@@ -9,7 +9,6 @@ import { RtspSession, type Outlet, type Stage } from './rtsp-session.ts';
 
 /** A path as the methods see it. */
 export interface Place extends Stage {
-  readonly options: PathOptions;
   readonly sessions: Set<RtspSession>;
   described(): void;
   began(): void;
@@ -41,11 +40,12 @@ export function pathOf(url: string): string {
 }
 
 /** Values of `WWW-Authenticate`, one for each scheme that the path offers. */
-export function challengesOf(options: PathOptions, nonce: string): string[] {
+export function challengesOf(options: PathOptions, nonce: string, stale = false): string[] {
+  const old = stale ? ', stale=true' : '';
   const write: Readonly<Record<AuthScheme, string>> = {
     basic: `Basic realm="${realm}"`,
-    digest: `Digest realm="${realm}", nonce="${nonce}"`,
-    'digest-sha256': `Digest realm="${realm}", nonce="${nonce}", algorithm=SHA-256, qop="auth"`,
+    digest: `Digest realm="${realm}", nonce="${nonce}"${old}`,
+    'digest-sha256': `Digest realm="${realm}", nonce="${nonce}", algorithm=SHA-256, qop="auth"${old}`,
   };
   return schemesOf(options).map((scheme) => write[scheme]);
 }
@@ -84,7 +84,7 @@ export function allowed(options: PathOptions, request: RtspMessage, nonce: strin
   return params.get('username') === username && params.get('response') === expected;
 }
 
-function describe(medium: Medium, announce: string | undefined): string {
+function describe(medium: Medium, { announce, sets: where }: PathOptions): string {
   const { codec, sets, fps } = medium;
   const [first, second, third] = sets.map((set) => set.toString('base64'));
   const format =
@@ -101,7 +101,7 @@ function describe(medium: Medium, announce: string | undefined): string {
     'm=video 0 RTP/AVP 96',
     `a=rtpmap:96 ${announce ?? codec.toUpperCase()}/90000`,
     `a=framerate:${fps}`,
-    ...(announce === undefined ? [`a=fmtp:96 ${format}`] : []),
+    ...(announce === undefined && where !== 'band' ? [`a=fmtp:96 ${format}`] : []),
     `a=control:${trackName}`,
     '',
   ].join('\r\n');
@@ -160,7 +160,7 @@ export const handlers: Readonly<Record<string, Handler>> = {
     reply(
       200,
       { 'Content-Type': 'application/sdp', 'Content-Base': `${(request.url ?? '').replace(/\/$/, '')}/` },
-      describe(place.medium, place.options.announce),
+      describe(place.medium, place.options),
     );
   },
   SETUP: setup,

@@ -3,7 +3,7 @@ import type { Socket as Datagram } from 'node:dgram';
 import type { Socket } from 'node:net';
 import type { Clip, VideoCodec } from './clip.ts';
 import { payloads, rtpPacket, senderReport } from './rtp.ts';
-import type { Faults, Medium } from './rtsp.model.ts';
+import type { Faults, Medium, PathOptions } from './rtsp.model.ts';
 
 /** Where packets go: into the RTSP connection, or to a pair of UDP ports. */
 export type Outlet =
@@ -14,6 +14,7 @@ export type Outlet =
 export interface Stage {
   readonly medium: Medium;
   readonly faults: Faults;
+  readonly options: PathOptions;
   count(pictures: number, bytes: number): void;
 }
 
@@ -28,7 +29,7 @@ const reportEveryMs = 5000;
 export class RtspSession {
   readonly id: string = randomBytes(6).toString('hex');
   readonly source: number = randomBytes(4).readUInt32BE();
-  readonly firstTimestamp: number = randomBytes(4).readUInt32BE();
+  readonly firstTimestamp: number;
   readonly firstSequence: number = randomBytes(2).readUInt16BE();
   readonly #stage: Stage;
   readonly #socket: Socket;
@@ -48,6 +49,7 @@ export class RtspSession {
   #running = false;
 
   constructor(stage: Stage, socket: Socket, outlet: Outlet, random: () => number) {
+    this.firstTimestamp = stage.options.firstTimestamp ?? randomBytes(4).readUInt32BE();
     this.#stage = stage;
     this.#socket = socket;
     this.#outlet = outlet;
@@ -134,12 +136,15 @@ export class RtspSession {
     time: number,
     sets: readonly Buffer[],
   ): void {
-    const { faults } = this.#stage;
+    const { faults, options } = this.#stage;
     if (faults.halfOpen || (key && faults.noKeyframes)) return;
     if (this.#socket.writableLength > mostPending) return;
     if (faults.garbage) return this.#write([randomBytes(700)], false);
     const timestamp = Math.round(this.firstTimestamp + time - faults.lateMs * ticks);
-    const parts = payloads(codec, key ? [...sets, ...nals] : nals);
+    const inBand = key && options.sets !== 'description';
+    const parts = payloads(codec, inBand ? [...sets, ...nals] : nals);
+    // A single NAL unit that is only its header, of a type that means nothing, and a payload of no bytes at all.
+    if (faults.empty) parts.unshift(Buffer.alloc(0), Buffer.alloc(codec === 'h264' ? 1 : 2));
     const packets: Buffer[] = [];
     for (const [index, payload] of parts.entries()) {
       const packet = rtpPacket(

@@ -30,6 +30,14 @@ export interface PathOptions {
   readonly auth?: readonly AuthScheme[];
   /** The codec name in the session description instead of the true one: a codec that nobody reads. */
   readonly announce?: string;
+  /** Where parameter sets stand: in the session description, in band before keyframes, or (default) in both. */
+  readonly sets?: 'description' | 'band';
+  /** RTP timestamp of the first picture, of 32 bits. Default: any, as RFC 3550 wants it. */
+  readonly firstTimestamp?: number;
+  /** Each nonce is good for one request; the next is told that it is stale. */
+  readonly nonceOnce?: boolean;
+  /** Where this path has moved to: requests are answered with 302. */
+  readonly movedTo?: string;
 }
 
 /** What goes wrong on a path, until it is told otherwise. Each is independent of the others. */
@@ -44,6 +52,8 @@ export interface Faults {
   readonly garbage: boolean;
   /** Random bytes in place of replies. */
   readonly babble: boolean;
+  /** Packets without payload and NAL units without content between the pictures. */
+  readonly empty: boolean;
   /** Share of packets in which bits are flipped, and share that is not sent. */
   readonly corrupt: number;
   readonly loss: number;
@@ -63,6 +73,7 @@ export const noFaults: Faults = {
   halfOpen: false,
   garbage: false,
   babble: false,
+  empty: false,
   corrupt: 0,
   loss: 0,
   noKeyframes: false,

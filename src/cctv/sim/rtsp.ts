@@ -15,6 +15,7 @@ import type { RtspSession } from './rtsp-session.ts';
 
 const reasons: Readonly<Record<number, string>> = {
   200: 'OK',
+  302: 'Moved Temporarily',
   401: 'Unauthorized',
   404: 'Not Found',
   405: 'Method Not Allowed',
@@ -25,6 +26,8 @@ const reasons: Readonly<Record<number, string>> = {
 };
 
 const longestWait = 65_536;
+
+const newNonce = () => randomBytes(12).toString('hex');
 
 /** One path of the simulator: a medium, its faults and what was counted. */
 class Path implements Place {
@@ -71,7 +74,7 @@ class Path implements Place {
 /** One client. */
 interface Connection {
   readonly socket: Socket;
-  readonly nonce: string;
+  nonce: string;
   readonly sessions: Set<RtspSession>;
   path: Path | undefined;
   /** Replies are sent in order, also slow ones. */
@@ -200,7 +203,7 @@ export class RtspSim {
     socket.setNoDelay(true);
     const connection: Connection = {
       socket,
-      nonce: randomBytes(12).toString('hex'),
+      nonce: newNonce(),
       sessions: new Set(),
       path: undefined,
       queue: Promise.resolve(),
@@ -265,8 +268,15 @@ export class RtspSim {
     if (path === undefined) return method === 'OPTIONS' ? reply(200, { Public: methods }) : reply(404);
     const refused = faults.status[method];
     if (refused !== undefined) return reply(refused);
-    if (method !== 'OPTIONS' && !allowed(path.options, request, connection.nonce))
-      return reply(401, { 'WWW-Authenticate': challengesOf(path.options, connection.nonce) });
+    const { options } = path;
+    if (options.movedTo !== undefined) return reply(302, { Location: options.movedTo });
+    if (method !== 'OPTIONS') {
+      const { nonce } = connection;
+      const knows = allowed(options, request, nonce);
+      if (options.nonceOnce === true) connection.nonce = newNonce();
+      const stale = options.nonceOnce === true && header(request, 'authorization') !== undefined;
+      if (!knows) return reply(401, { 'WWW-Authenticate': challengesOf(options, connection.nonce, stale) });
+    }
     const handle = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
     if (handle === undefined) return reply(405);
     await handle({
