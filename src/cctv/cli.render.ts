@@ -5,6 +5,8 @@ const percent = (share: number) => `${Math.round(share * 100)} %`;
 const figure = (value: number | null, unit: string, digits = 1) =>
   value === null ? '' : `${value.toFixed(digits)} ${unit}`;
 
+const many = (n: number, word: string) => `${n} ${word}${n === 1 ? '' : 's'}`;
+
 /** Rounded down: only what never failed is 100 %. */
 const tenths = (share: number) => `${(Math.floor(share * 1000) / 10).toFixed(share === 1 ? 0 : 1)} %`;
 
@@ -49,7 +51,7 @@ export function camerasText({
   const head = ['ID', 'NAME', 'STATE', 'STREAM', 'LOOKS', 'INFERENCE', 'LOST', '30 DAYS', 'VIDEO', 'SEES'];
   const by =
     detector === null ? 'nothing is detected' : `detection by ${detector.model} on ${detector.device}`;
-  return `${table(head, rows)}\n\n${events} events and ${alerts} alerts today, ${by}`;
+  return `${table(head, rows)}\n\n${many(events, 'event')} and ${many(alerts, 'alert')} today, ${by}`;
 }
 
 /** `lares cctv events`: one row an event, newest first. */

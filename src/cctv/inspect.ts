@@ -8,7 +8,8 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { reason } from '#kernel/errors.ts';
 import { childEnvironment } from './child-environment.ts';
-import type { CameraConfig, CctvConfig } from './config.ts';
+import type { CameraConfig, CctvConfig, PerformanceConfig } from './config.ts';
+import { demandOf, judgeDemand, type Machine, type SeenStream } from './demand.rules.ts';
 import type { ProcessingConfig } from './detect/config.ts';
 import { calibrationFolder } from './ground/folder.rules.ts';
 
@@ -23,11 +24,15 @@ export interface CctvPlaces {
   readonly dataDir: string;
   /** The folder of the settings. */
   readonly settingsFolder: string;
+  readonly machine: Machine;
+  /** Of the running service, by camera. */
+  readonly streams: ReadonlyMap<string, SeenStream>;
 }
 
 export interface CctvSettings {
   readonly cameras: readonly CameraConfig[];
   readonly cctv: CctvConfig;
+  readonly performance: PerformanceConfig;
   readonly processing: ProcessingConfig;
 }
 
@@ -52,6 +57,7 @@ export async function inspectCctv(settings: CctvSettings, places: CctvPlaces): P
     ...(detects
       ? [await loads('onnxruntime-node', 'ONNX Runtime, which detects,'), await model(settings, places)]
       : []),
+    ...(on.length === 0 ? [] : [judgeDemand(demandOf(settings, places.streams), places.machine, settings)]),
     book.finding,
     ...(await calibrations(cameras, calibrationFolder(places.settingsFolder))),
     ...(await folders(settings, places, book.segments)),

@@ -22,8 +22,9 @@ export interface LevelReadings {
 
 export const levelDays = 30;
 const minuteMs = 60_000;
+const leastMinutes = 60;
 
-/** The level of a camera up to the last whole minute before `now`; undefined while there is none to tell of. */
+/** The level of a camera up to the last whole minute before `now`; undefined while less than an hour of it is known. */
 export function levelOf({ online, running, written }: LevelReadings, now: number): Level | undefined {
   const to = Math.floor(now / minuteMs) * minuteMs;
   const from = to - levelDays * 86_400_000;
@@ -36,5 +37,5 @@ export function levelOf({ online, running, written }: LevelReadings, now: number
     live += share ?? 0;
     kept += Math.min(share ?? 0, written.get(at) ?? 0);
   }
-  return all === 0 ? undefined : { since: first, live: live / all, kept: kept / all };
+  return all < leastMinutes ? undefined : { since: first, live: live / all, kept: kept / all };
 }

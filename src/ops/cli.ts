@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { statSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
@@ -77,6 +78,9 @@ async function doctorScan(house: CliHouse<DoctorSettings>, io: DoctorIo): Promis
   if (!passed(findings)) process.exitCode = 1;
 }
 
+// Without a limit of the control group it is a number larger than any memory, or 0.
+const limitedTo = () => process.constrainedMemory() || Number.POSITIVE_INFINITY;
+
 /** The doctor's hands on this machine. */
 export function realIo(house: CliHouse<DoctorSettings>): DoctorIo {
   const configFile = house.configFile();
@@ -107,6 +111,7 @@ export function realIo(house: CliHouse<DoctorSettings>): DoctorIo {
         ({ stdout }) => stdout,
         () => undefined,
       ),
+    machine: { cores: availableParallelism(), memoryBytes: Math.min(totalmem(), limitedTo()) },
     loadNative: async () => {
       const { default: koffi } = await import('koffi');
       koffi.load(null).func('int getpid()')();

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { EventBook } from '#cctv/book/book.ts';
 import { anEvent } from '#cctv/book/fixture.ts';
-import { camerasConfig, cctvConfig } from '#cctv/config.ts';
+import { camerasConfig, cctvConfig, performanceConfig } from '#cctv/config.ts';
 import { processingConfig } from '#cctv/detect/config.ts';
 import { judgeRoom } from '#cctv/inspect.ts';
 import { LaresError } from '#kernel/errors.ts';
@@ -97,6 +97,7 @@ function io(settings: Partial<DoctorSettings>, over: Partial<DoctorIo> = {}): Do
     homeAssistant: (access) => new HomeAssistant(access),
     get: async () => ({ status: 'ok', attention: [] }),
     program: async () => undefined,
+    machine: { cores: 4, memoryBytes: 8e9 },
     loadNative: async () => {},
     signal: AbortSignal.timeout(30_000),
     ...over,
@@ -481,8 +482,17 @@ describe('cameras', () => {
     const configFile = path.join(dir, 'lares.yaml');
     writeFileSync(configFile, 'cameras: []\n', { mode: 0o600 });
     const settings = houseSettings.parse({
-      cameras: [{ id: 'front', url: 'rtsp://192.0.2.21/stream1', password: 'open-sesame', ...over.camera }],
+      cameras: [
+        {
+          id: 'front',
+          url: 'rtsp://192.0.2.21/stream1',
+          username: 'admin',
+          password: 'open-sesame',
+          ...over.camera,
+        },
+      ],
       cctv: over.cctv ?? {},
+      performance: {},
       processing: { detection: over.detection ?? {} },
       speakers: over.speakers ?? [],
     });
@@ -491,6 +501,7 @@ describe('cameras', () => {
   const houseSettings = z.object({
     cameras: camerasConfig,
     cctv: cctvConfig,
+    performance: performanceConfig,
     processing: processingConfig,
     speakers: speakersConfig,
   });
@@ -511,6 +522,7 @@ describe('cameras', () => {
       ['ok', 'node-av, which reads video, loads'],
       ['ok', 'ONNX Runtime, which detects, loads'],
       ['ok', 'the detection model centernet is there and takes pictures of 512x288'],
+      ['ok', expect.stringMatching(/^the cameras take about 0\.10 of 4 processors .* of 8\.0 GB of memory/)],
       ['ok', 'there is no events.db yet; the first run makes it'],
       ['ok', 'without metres: front'],
       ['ok', expect.stringMatching(/GB free for snapshots in/)],
@@ -518,6 +530,19 @@ describe('cameras', () => {
     ]);
     // Who asks may be another user than the service.
     expect(readdirSync(well.dataDir)).toEqual([]);
+  });
+
+  test('cameras that this machine cannot carry are told of, by the streams that the running service sees', async () => {
+    const streams = { detect: { codec: 'h264', width: 3840, height: 2160, fps: 25, keyframe_seconds: 2 } };
+    const own = { ...house().io, machine: { cores: 1, memoryBytes: 8e9 } };
+    const get = async () => ({ cameras: [{ id: 'front', streams }] });
+    expect((await areas.cameras(own)).filter((f) => f.state !== 'ok')).toEqual([]);
+    const [finding] = (await areas.cameras({ ...own, get })).filter((f) => f.state !== 'ok');
+    expect(finding).toMatchObject({
+      state: 'warn',
+      text: expect.stringMatching(/^the cameras take about \d\.\d of 1 processors/),
+      fix: expect.stringContaining('a small stream of each camera under streams.detect'),
+    });
   });
 
   test('a camera that only records needs no detector', async () => {

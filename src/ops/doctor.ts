@@ -26,6 +26,7 @@ export interface DoctorSettings {
   readonly graphite?: GraphiteConfig | undefined;
   readonly cameras?: CctvSettings['cameras'];
   readonly cctv?: CctvSettings['cctv'];
+  readonly performance?: CctvSettings['performance'];
   readonly processing?: CctvSettings['processing'];
   readonly speakers?: readonly InspectedSpeaker[];
 }
@@ -58,6 +59,8 @@ export interface DoctorIo {
   get(path: string): Promise<unknown>;
   /** The output of a program; undefined when it is missing or fails. */
   program(name: string, args: readonly string[]): Promise<string | undefined>;
+  /** Processors, and bytes of memory that processes may use. */
+  readonly machine: { readonly cores: number; readonly memoryBytes: number };
   /** Loads the native library that raw sockets and systemd need. Throws when it cannot. */
   loadNative(): Promise<void>;
   readonly signal: AbortSignal;

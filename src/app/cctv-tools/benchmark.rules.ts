@@ -1,3 +1,5 @@
+import { usableShare } from '#cctv/demand.rules.ts';
+
 /** What one picture costs at one stage. Milliseconds. */
 export interface Cost {
   /** The median by the wall clock: what it takes on this machine as it is now. */
@@ -27,8 +29,6 @@ export interface Demand {
   readonly motion: number;
 }
 
-/** So much of the processors may be used, so that latency stays short and other programs live. */
-export const usableShare = 0.8;
 export const busyCamera: Demand = { streamFps: 10, lookFps: 5, motion: 1 };
 export const usualCamera: Demand = { ...busyCamera, motion: 0.1 };
 

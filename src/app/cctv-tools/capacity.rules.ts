@@ -1,4 +1,4 @@
-import { usableShare } from './benchmark.rules.ts';
+import { usableShare } from '#cctv/demand.rules.ts';
 
 /** What is kept of one kind, and how fast more of it comes. */
 export interface Kept {

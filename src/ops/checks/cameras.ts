@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { holdsSecrets, inspectCctv } from '#cctv/index.ts';
+import { holdsSecrets, inspectCctv, type CctvBody } from '#cctv/index.ts';
 import { worldReadable } from '#config/secrets.ts';
 import { programsOf } from '#guard/index.ts';
 import type { Check, DoctorIo, DoctorSettings, Finding } from '../doctor.ts';
@@ -18,16 +18,33 @@ export const cameras: Check = async (io) => {
   } catch {
     return [{ check, state: 'warn', text: 'not looked at, because the settings are not valid' }];
   }
-  const { cameras: list = [], cctv, processing, speakers = [] } = settings;
-  if (list.length === 0 || cctv === undefined || processing === undefined) return [off];
-  const places = { dataDir, settingsFolder: path.dirname(path.resolve(configFile)) };
-  const found = await inspectCctv({ cameras: list, cctv, processing }, places);
+  const { cameras: list = [], cctv, performance, processing, speakers = [] } = settings;
+  if (list.length === 0 || cctv === undefined || performance === undefined || processing === undefined)
+    return [off];
+  const places = {
+    dataDir,
+    settingsFolder: path.dirname(path.resolve(configFile)),
+    machine: io.machine,
+    streams: await streamsNow(io),
+  };
+  const found = await inspectCctv({ cameras: list, cctv, performance, processing }, places);
   return [
     ...found.map((finding) => ({ check, ...finding })),
     ...(await programs(speakers, io)),
     ...(await credentials(configFile, list)),
   ];
 };
+
+/** What the cameras send, as the running service says; nothing where none runs. */
+async function streamsNow(io: DoctorIo) {
+  const body = (await io.get('/api/cctv').catch(() => undefined)) as CctvBody | undefined;
+  const known = (body?.cameras ?? []).flatMap(({ id, streams: { detect } }) =>
+    detect === undefined || detect.width === 0
+      ? []
+      : [[id, { ...detect, fps: detect.fps ?? undefined }] as const],
+  );
+  return new Map(known);
+}
 
 async function programs(
   speakers: NonNullable<DoctorSettings['speakers']>,
