@@ -17,6 +17,7 @@ import { loadDetector } from '#cctv/detect/detector.ts';
 import type { Detector, Frame } from '#cctv/detect/model.ts';
 import { prepareModel } from '#cctv/detect/prepare.ts';
 import { defaultModel } from '#cctv/detect/registry.ts';
+import { toRaw, toScale, usualThreshold } from '#cctv/detect/scale.rules.ts';
 import { needsLook } from '#cctv/ingest/attention.rules.ts';
 import { iou } from '#cctv/box.rules.ts';
 import type { Box, Track } from '#cctv/model.ts';
@@ -38,8 +39,8 @@ const { values } = parseArgs({
 const fps = 5;
 const size = { width: 640, height: 360 };
 const small = { width: 160, height: 90 };
-/** What the rules of the original ask for: an object below it is kept in the book and nobody is told. */
-const ruleConfidence = 0.5;
+/** What a rule asks for unless it says otherwise: an object below it is kept in the book and nobody is told. */
+const ruleConfidence = 0.6;
 const watched = new Set(['person', 'car', 'bicycle', 'motorcycle', 'truck', 'bus', 'dog', 'cat']);
 
 /** The drawn driveway of the demo house with nobody on it, as RGB. */
@@ -128,7 +129,7 @@ async function watch(
 ): Promise<Count> {
   const { card } = detector;
   const gate = new MotionGate(small);
-  const tracker = new Tracker({ aspect: size.width / size.height, threshold: card.threshold });
+  const tracker = new Tracker({ aspect: size.width / size.height, threshold: usualThreshold });
   const count: Count = { frames, passed: 0, looks: 0, found: 0, believed: new Map(), rival: 0 };
   const start = 1.8e12;
   let tracks: readonly Track[] = [];
@@ -144,10 +145,12 @@ async function watch(
     lookAt = at;
     count.looks += 1;
     const { frame, box } = intoInput(picture, card.input);
-    const [raw = []] = await detector.detect([frame], card.threshold / 2);
-    const found = detectionsFromInput(raw, box).filter((d) => watched.has(d.label));
+    const [raw = []] = await detector.detect([frame], toRaw(usualThreshold / 2, card.threshold));
+    const found = detectionsFromInput(raw, box)
+      .filter((d) => watched.has(d.label))
+      .map((d) => ({ ...d, score: toScale(d.score, card.threshold) }));
     const fresh = (box: Box) => !standing.some((s) => iou(s, box) > 0.3);
-    const strong = found.filter((d) => d.score >= card.threshold && fresh(d.box)).length;
+    const strong = found.filter((d) => d.score >= usualThreshold && fresh(d.box)).length;
     count.found += strong;
     streak = strong > 0 ? streak + 1 : 0;
     count.rival += Number(streak === 3);
