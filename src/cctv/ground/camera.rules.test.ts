@@ -9,7 +9,7 @@ import {
   type Length,
 } from './camera.rules.ts';
 import { aspect, camera, normals, quantile, seen, truth } from './fixture.ts';
-import { toGround, type Place } from './projection.rules.ts';
+import { locate, poseOf, toGround, toPicture, type Place } from './projection.rules.ts';
 import { rectangle, shapeFromSides } from './shape.rules.ts';
 
 const sigmas = { clickSigma: 0.002, tapeSigma: 0.02 };
@@ -172,6 +172,53 @@ describe('camera from people', () => {
     const found = cameraFromPeople(spoilt, aspect, { verticalFov: 52 })!;
     expect(Math.abs(found.pinhole.height - 3.2)).toBeLessThan(0.5);
   });
+
+  it.each([
+    ['alone', 0],
+    ['beside what is known of the camera', 1],
+  ])(
+    '%s say no more than they can: most places are within two sigma, however often three people were seen',
+    (_, knows) => {
+      const chance = normals(4);
+      const off = Array.from({ length: 10 }, () => {
+        const tilt = 20 + 6 * chance();
+        const drawn = {
+          height: 3 * Math.exp(0.2 * chance()),
+          tilt,
+          roll: 0,
+          verticalFov: 52 + 6 * chance(),
+          k1: 0,
+        };
+        const real = pinholeProjection(drawn, aspect);
+        const pose = poseOf(real)!;
+        const walkers = [-1, 0, 1.5].flatMap((x) => {
+          const tall = 1.7 + 0.1 * chance();
+          return Array.from({ length: 40 }, (__, i) => {
+            const place = { x, y: 6 + i / 4 };
+            const [foot, head] = [toPicture(real, pose, place)!, toPicture(real, pose, place, tall)!];
+            const noise = 0.03 * (foot.y - head.y);
+            return {
+              foot: { x: foot.x, y: foot.y + noise * chance() },
+              head: { x: head.x, y: head.y + noise * chance() },
+            };
+          });
+        });
+        const told = {
+          height: drawn.height * (1 + 0.03 * chance()),
+          tilt: tilt + chance(),
+          verticalFov: drawn.verticalFov * (1 + 0.03 * chance()),
+        };
+        const { projection } = cameraFromPeople(walkers, aspect, knows === 1 ? told : {})!;
+        return [6, 9, 12, 16].map((y) => {
+          const found = locate(projection, toPicture(real, pose, { x: 0, y })!, { x: 0, y: 0 })!;
+          return Math.abs(found.y - y) / Math.sqrt(found.model.yy);
+        });
+      }).flat();
+      const share = (sigmas: number) => off.filter((v) => v <= sigmas).length / off.length;
+      expect(share(1)).toBeGreaterThan(0.5);
+      expect(share(2)).toBeGreaterThan(0.85);
+    },
+  );
 
   it('says nothing from nine people', () => {
     expect(cameraFromPeople(people.slice(0, 9), aspect, {})).toBeUndefined();
