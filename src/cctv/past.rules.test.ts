@@ -28,7 +28,7 @@ const point = (event: string, at: number, x: number, over: Partial<PathPoint> = 
   ...over,
 });
 
-const past = (points: readonly PathPoint[], scene: Scene | undefined = yard, over = {}) => [
+const all = (points: readonly PathPoint[], scene: Scene | undefined = yard, over = {}) => [
   ...pastObservations({
     points,
     eventOf: (id) =>
@@ -38,6 +38,8 @@ const past = (points: readonly PathPoint[], scene: Scene | undefined = yard, ove
     sceneOf: (camera) => (camera === scene?.camera ? scene : undefined),
   }),
 ];
+
+const past = (...args: Parameters<typeof all>) => all(...args).filter((o) => o.ended !== true);
 
 test('a kept point becomes what was observed: zone since when, how it moves, how long it has stood', () => {
   const seen = past([
@@ -53,6 +55,8 @@ test('a kept point becomes what was observed: zone since when, how it moves, how
     [0, { left: start }, 0, undefined, false],
     [500, { left: start }, 0.1, undefined, false],
     [1_000, {}, 0.5, start + 1_000, false],
+    // Between two points it was seen where it stood.
+    ...Array.from({ length: 19 }, (_, i) => [1_500 + i * 500, {}, 0, start + 1_000, false]),
     [11_000, {}, 0, start + 1_000, true],
   ]);
   expect(seen[0]).toEqual({
@@ -83,6 +87,26 @@ test('an object ends when it was last seen, as soon as the time of another has c
     ['b', 3_000, false],
     ['b', 3_500, false],
   ]);
+});
+
+test('what stands still is seen up to its last sight, and not longer than its points can be apart', () => {
+  const points = [
+    point('a', start, 0.4, { stationary: true }),
+    point('b', start + 1_300, 0.4),
+    point('b', start + 30_000, 0.4),
+  ];
+  const seen = (seenAt: number, closed = true) =>
+    [
+      ...pastObservations({
+        points,
+        eventOf: (id) => anEvent(id, start, { closed: id === 'a' && closed, seenAt: start + seenAt }),
+        sceneOf: () => yard,
+      }),
+    ].flatMap((o) => (o.event === 'a' ? [o.ended === true ? `end ${o.at - start}` : o.at - start] : []));
+  expect(seen(1_200)).toEqual([0, 500, 1_000, 1_200, 'end 1200']);
+  expect(seen(1_200, false)).toEqual([0, 500, 1_000, 1_200]);
+  // It was lost, and found again later.
+  expect(seen(20_000).slice(-3)).toEqual([10_000, 10_500, 'end 20000']);
 });
 
 test('cameras and events that are gone have no past', () => {

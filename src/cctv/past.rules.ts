@@ -21,27 +21,69 @@ export interface PastBook {
   readonly sceneOf: (camera: string) => Scene | undefined;
 }
 
+// Of what stands still a point in ten seconds is kept (book/paths.ts); it was looked at all the while.
+const stillMs = 10_500;
+const lookMs = 500;
+
+/** An object whose end has not come yet. */
+interface Open {
+  readonly walked: Walked;
+  /** Its last kept point. */
+  readonly kept: PathPoint;
+  seen: Observation;
+}
+
 /**
  * The observations that were made when the kept points were, at most two a second, in order of time: what zones and
- * metres would say of them as they are set up now. Cameras that are gone have none. Instants are epoch ms.
+ * metres would say of them as they are set up now. What stood still between two of its points was seen there twice a second.
+ * Cameras that are gone have none. Instants are epoch ms.
  */
 export function* pastObservations({ points, eventOf, sceneOf }: PastBook): Generator<Observation> {
   const known = new Map<string, Walked | undefined>();
-  const open = new Map<string, { readonly event: EventRow; readonly seen: Observation }>();
+  const open = new Map<string, Open>();
   for (const point of points) {
-    for (const [id, { event, seen }] of open) {
-      if (!event.closed || event.seenAt >= point.at) continue;
-      open.delete(id);
-      known.set(id, undefined);
-      yield { ...seen, at: Math.max(seen.at, event.seenAt), ended: true };
-    }
+    yield* between(open, known, point.at);
     if (!known.has(point.event)) known.set(point.event, begun(eventOf(point.event), sceneOf));
     const one = known.get(point.event);
     if (one === undefined) continue;
     const seen = look(one, point);
-    open.set(point.event, { event: one.event, seen });
+    open.set(point.event, { walked: one, kept: point, seen });
     yield seen;
   }
+  yield* between(open, known, Infinity);
+}
+
+/** What was seen before an instant of objects of which no point is kept up to then, and which of them ended. */
+function* between(
+  open: Map<string, Open>,
+  known: Map<string, Walked | undefined>,
+  until: number,
+): Generator<Observation> {
+  for (;;) {
+    let first:
+      | { readonly id: string; readonly one: Open; readonly at: number; readonly ends: boolean }
+      | undefined;
+    for (const [id, one] of open) {
+      const next = nextOf(one);
+      if (next.at < (first?.at ?? until)) first = { id, one, ...next };
+    }
+    if (first === undefined) return;
+    const { id, one, at, ends } = first;
+    if (ends) {
+      open.delete(id);
+      known.set(id, undefined);
+      yield { ...one.seen, at, ended: true };
+    } else {
+      one.seen = look(one.walked, { ...one.kept, at });
+      yield one.seen;
+    }
+  }
+}
+
+function nextOf({ walked: { event }, kept, seen }: Open): { readonly at: number; readonly ends: boolean } {
+  const stood = kept.stationary ? Math.min(event.seenAt, kept.at + stillMs) : seen.at;
+  if (seen.at < stood) return { at: Math.min(seen.at + lookMs, stood), ends: false };
+  return { at: event.closed ? Math.max(seen.at, event.seenAt) : Infinity, ends: true };
 }
 
 function begun(event: EventRow | undefined, sceneOf: PastBook['sceneOf']): Walked | undefined {

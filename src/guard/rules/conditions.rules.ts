@@ -9,10 +9,8 @@ import { clockText, within } from './wall.rules.ts';
 export const leastApproach = 0.2;
 // Bodies a second in the picture, for objects whose metres are not known.
 const leastDrift = 0.15;
-// An object counts as there for this long after its last sight, because not every frame finds everything; of one that
-// stands still a path keeps a point in ten seconds.
+// An object counts as there for this long after its last sight, because not every frame finds everything.
 const presentMs = 3_000;
-const stillMs = 12_000;
 // Recognition needs some frames; who is not known after this is not known.
 const recogniseMs = 3_000;
 
@@ -70,7 +68,7 @@ export function together(c: Context): string[] {
     .filter(
       ([, p]) =>
         !p.furniture &&
-        o.at - p.at <= (p.still ? stillMs : presentMs) &&
+        o.at - p.at <= presentMs &&
         rule.classes.includes(p.label) &&
         p.score >= rule.confidence_threshold &&
         (rule.zones === undefined || rule.zones.some((zone) => p.zones.has(zone))),

@@ -11,7 +11,6 @@ export interface Present {
   /** It is a thing of the place at the moment, and it was seen as something else before. */
   furniture: boolean;
   moved: boolean;
-  still: boolean;
   /** Zones in which it stands and since when, and each in which it ever stood with the last instant there. */
   zones: ReadonlyMap<string, number>;
   visited: Map<string, number>;
@@ -89,7 +88,6 @@ export function note(memory: Memory, o: Observation): Present | undefined {
       at: o.at,
       furniture: false,
       moved: false,
-      still: false,
       zones: new Map(),
       visited: new Map(),
     };
@@ -102,7 +100,6 @@ export function note(memory: Memory, o: Observation): Present | undefined {
   one.at = o.at;
   one.furniture = o.furniture === true;
   one.moved ||= o.furniture !== true;
-  one.still = o.stationarySince !== undefined;
   // Found again after an outage it is said to have entered anew; where it was at its last sight, it has been since then.
   const { zones } = one;
   one.zones = new Map(
@@ -177,7 +174,6 @@ const savedMemory = z.object({
             at: instant,
             furniture: z.boolean(),
             moved: z.boolean(),
-            still: z.boolean(),
             zones: z.array(z.tuple([z.string(), instant])),
             visited: z.array(z.tuple([z.string(), instant])),
           }),
