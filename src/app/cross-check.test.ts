@@ -120,7 +120,7 @@ test.each<readonly [from: string, to: string, at: string, message: RegExp]>([
   ['fps: 25', 'fps: fast', 'cameras[0].fps', /expected a number/],
   ['name: drive', 'name: The Drive', 'cameras[0].zones[0].name', /lower-case/],
   ['[0.9, 1]', '[0.9, 1.5]', 'cameras[0].zones[0].polygon[2][1]', /1/],
-  ['[[0.1, 0.5], [0.9, 0.5], [0.9, 1], [0.1, 1]]', '[[0.1, 0.5]]', 'cameras[0].zones[0].polygon', /3/],
+  ['[[0.1, 0.5], [0.9, 0.5], [0.9, 1], [0.1, 1]]', '[[0.1, 0.5]]', 'cameras[0].zones[0].polygon', /three|3/],
   ['model: yolov8n', 'model: yolov8m', 'processing.detection.model', /expected one of .*did you mean/],
   [
     'confidence_threshold: 0.5',

@@ -9,14 +9,14 @@ import type { HouseConfig } from './config.ts';
 const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent };
 
 /**
- * What is wrong between settings which are right one by one: rules that name cameras, zones, references or speakers that
- * the house has not, and metres on a camera without calibration. `calibrations` is the folder of the calibrations.
+ * What is wrong between settings which are right one by one: rules that name cameras, zones, references, speakers or
+ * webhooks that the house has not, or what nobody looks for, and metres on a camera without calibration. `calibrations` is the folder of the calibrations.
  */
 export function crossCheck(
-  config: Pick<HouseConfig, 'alert_rules' | 'cameras' | 'speakers' | 'processing'>,
+  config: Pick<HouseConfig, 'alert_rules' | 'cameras' | 'speakers' | 'monitoring' | 'processing'>,
   calibrations: string,
 ): Finding[] {
-  const { alert_rules: rules, cameras, speakers, processing } = config;
+  const { alert_rules: rules, cameras, speakers, monitoring, processing } = config;
   if (rules.length === 0) return [];
   const measured = new Calibrations(calibrations, silent);
   measured.load(cameras);
@@ -30,6 +30,8 @@ export function crossCheck(
       references: references.get(id),
     })),
     speakers: speakers.map(({ id }) => id),
+    webhooks: monitoring.webhooks.map(({ id }) => id),
+    wanted: processing.detection.classes,
     ...(classes === undefined ? {} : { classes }),
   });
   return problems.map((problem) => ({ ...problem, path: ['alert_rules', ...problem.path] }));

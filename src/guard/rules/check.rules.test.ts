@@ -10,7 +10,9 @@ const known: Known = {
     { id: 'attic', enabled: false, zones: [] },
   ],
   speakers: ['living_room', 'hall'],
-  classes: ['person', 'car', 'dog'],
+  webhooks: ['phone'],
+  classes: ['person', 'car', 'dog', 'bird'],
+  wanted: ['person', 'car', 'dog'],
 };
 
 const near = (reference: string, over = {}) => ({
@@ -38,6 +40,30 @@ test.each([
         path: [0, 'cameras', 1],
         message: 'expected a camera of this house, found "frnt"; there are front, back, shed and attic',
         hint: 'did you mean front?',
+      },
+    ],
+  ],
+  [
+    'a class that nobody looks for',
+    { classes: ['person', 'bird'] },
+    [
+      {
+        path: [0, 'classes', 1],
+        message: 'expected a class that is looked for, found "bird"; nothing of it is ever seen',
+        hint: 'add bird to processing.detection.classes',
+      },
+    ],
+  ],
+  ['such a class of a rule that is off', { classes: ['bird'], enabled: false }, []],
+  ['a webhook that there is', { actions: [{ type: 'webhook', to: 'phone' }] }, []],
+  [
+    'an unknown webhook',
+    { actions: [{ type: 'mqtt' }, { type: 'webhook', to: 'phnoe' }] },
+    [
+      {
+        path: [0, 'actions', 1, 'to'],
+        message: 'expected a webhook of this house, found "phnoe"; there is phone',
+        hint: 'did you mean phone?',
       },
     ],
   ],

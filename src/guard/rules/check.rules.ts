@@ -14,8 +14,11 @@ export interface Known {
     readonly references?: readonly string[] | undefined;
   }[];
   readonly speakers: readonly string[];
+  readonly webhooks: readonly string[];
   /** Class names of the model in use; any name is taken unless given. */
   readonly classes?: readonly string[];
+  /** Those of them that are looked for. */
+  readonly wanted: readonly string[];
 }
 
 /** Something that is wrong with a rule in this house. */
@@ -131,29 +134,39 @@ function uncalibrated(rule: AlertRule, index: number, known: Known): RuleProblem
   });
 }
 
-function namedClasses(rule: AlertRule, index: number, { classes }: Known): RuleProblem[] {
-  if (classes === undefined) return [];
+function namedClasses(rule: AlertRule, index: number, { classes, wanted }: Known): RuleProblem[] {
   return rule.classes.flatMap((label, i) => {
-    if (classes.includes(label)) return [];
-    const near = nearest(label, classes);
-    return [
-      {
-        path: at(index, 'classes', i),
-        message: `expected a class that the model knows, found ${quoted(label)}`,
-        ...(near === undefined ? {} : { hint: `did you mean ${near}?` }),
-      },
-    ];
+    const path = at(index, 'classes', i);
+    const near = nearest(label, classes ?? wanted);
+    const hint = near === undefined || near === label ? {} : { hint: `did you mean ${near}?` };
+    if (classes?.includes(label) === false)
+      return [{ path, message: `expected a class that the model knows, found ${quoted(label)}`, ...hint }];
+    if (wanted.includes(label) || !rule.enabled) return [];
+    const message = `expected a class that is looked for, found ${quoted(label)}; nothing of it is ever seen`;
+    return [{ path, message, hint: `add ${label} to processing.detection.classes` }];
   });
 }
 
-function namedSpeakers(rule: AlertRule, index: number, { speakers }: Known): RuleProblem[] {
+/** Speakers and webhooks; whether mail is set up is a switch, and no mistake of a rule. */
+function namedActions(rule: AlertRule, index: number, { speakers, webhooks }: Known): RuleProblem[] {
   return (rule.actions ?? []).flatMap((action, i) => {
+    const path = (...rest: Path) => at(index, 'actions', i, ...rest);
+    if (action.type === 'webhook')
+      return webhooks.includes(action.to) ? [] : [unknown(path('to'), 'webhook', action.to, webhooks)];
     if (action.type !== 'speak' || action.speaker === undefined) return [];
     const list = typeof action.speaker === 'string' ? [action.speaker] : action.speaker;
-    return list.flatMap((id, k) => {
-      const path = at(index, 'actions', i, 'speaker', ...(typeof action.speaker === 'string' ? [] : [k]));
-      return speakers.includes(id) ? [] : [unknown(path, 'speaker', id, speakers)];
-    });
+    return list.flatMap((id, k) =>
+      speakers.includes(id)
+        ? []
+        : [
+            unknown(
+              path('speaker', ...(typeof action.speaker === 'string' ? [] : [k])),
+              'speaker',
+              id,
+              speakers,
+            ),
+          ],
+    );
   });
 }
 
@@ -261,7 +274,7 @@ export function checkRules(rules: readonly AlertRule[], known: Known): RuleProbl
   return rules.flatMap((rule, index) => [
     ...places(rule, index, known),
     ...namedClasses(rule, index, known),
-    ...namedSpeakers(rule, index, known),
+    ...namedActions(rule, index, known),
     ...contradictions(rule, index),
   ]);
 }
