@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -28,7 +28,7 @@ test('they lie in config/calibration beside the settings, also where these lie i
   ]);
 });
 
-test('a camera has metres as soon as it is calibrated, and no longer when the file is gone', async () => {
+test('a camera has metres as soon as it is calibrated, other references once they change, and none when the file is gone', async () => {
   const { calibrations, folder } = await house();
   expect([calibrations.load(cameras), calibrations.groundOf('front')]).toEqual([false, undefined]);
   await calibrate({
@@ -48,8 +48,15 @@ test('a camera has metres as soon as it is calibrated, and no longer when the fi
   const placed = walker?.step(0, { left: 0.45, top: 0.3, width: 0.1, height: 0.4 });
   expect(placed?.ground.sigma).toBeGreaterThan(0);
   expect(Object.keys(walker?.references() ?? {})).toEqual(['gate']);
-  rmSync(path.join(folder, 'front.json'));
+  const file = path.join(folder, 'front.json');
+  const box = { left: 0.45, top: 0.3, width: 0.1, height: 0.4 };
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll('"gate"', '"step"'));
+  expect(calibrations.load(cameras)).toBe(true);
+  walker?.step(200, box);
+  expect(Object.keys(walker?.references() ?? {})).toEqual(['step']);
+  rmSync(file);
   expect([calibrations.load(cameras), calibrations.groundOf('front')]).toEqual([true, undefined]);
+  expect([walker?.step(400, box), walker?.references()]).toEqual([undefined, {}]);
 });
 
 test('a reference that is added later changes neither when a camera was calibrated nor on what picture', async () => {

@@ -54,14 +54,20 @@ export class Calibrations {
 
   /** Follows one object of a label over the ground; undefined on a camera without calibration. */
   groundOf(camera: string): ((label: string) => PathOnGround) | undefined {
-    const view = this.#views.get(camera)?.view;
-    if (view === undefined) return undefined;
+    if (!this.#views.has(camera)) return undefined;
     return (label) => {
-      const way = new GroundPath(view, label, this.#masks.get(camera));
+      let view: GroundView | undefined;
+      let way: GroundPath | undefined;
       let last: GroundStep | undefined;
       return {
-        step: (at, box) => (last = way.step(at, box)),
-        references: () => (last === undefined ? {} : view.toReferences(last)),
+        step: (at, box) => {
+          // Whoever is followed while the camera is calibrated anew goes on by the new ground and its references.
+          const now = this.#views.get(camera)?.view;
+          if (now !== view) way = now && new GroundPath(now, label, this.#masks.get(camera));
+          view = now;
+          return (last = way?.step(at, box));
+        },
+        references: () => (last === undefined || view === undefined ? {} : view.toReferences(last)),
       };
     };
   }

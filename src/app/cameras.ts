@@ -1,3 +1,4 @@
+import { pathText } from '#config/problems.ts';
 import type { Bus } from '#kernel/bus.ts';
 import type { Clock } from '#kernel/driver.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
@@ -17,6 +18,7 @@ import type { Store } from '#store/model.ts';
 import { Calibrations } from './calibrations.ts';
 import { Cctv } from './cctv.ts';
 import type { HouseConfig } from './config.ts';
+import { crossCheck } from './cross-check.ts';
 import { HouseGuard } from './guard.ts';
 
 export interface CamerasParts {
@@ -220,6 +222,9 @@ export class Cameras {
       if (signal.aborted || !this.#calibrations.load(this.#config.cameras)) continue;
       this.#accept();
       cctv.service.configure(this.#config.cameras);
+      // A rule that lost its reference would be noticed only by what it did not tell.
+      for (const { path, message } of crossCheck(this.#config, this.#parts.calibrationFolder))
+        this.#parts.log.error(`${pathText(path)} can never hold: ${message}`, { code: 'CONFIG_INVALID' });
     }
   }
 

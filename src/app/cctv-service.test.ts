@@ -116,6 +116,20 @@ test('the ground is drawn over what the running camera sees', () => {
   expect(readFileSync(file('config/calibration/gate.svg'), 'utf8')).toContain('data:image/jpeg;base64,');
 });
 
+test('a rule whose reference is taken out of the calibration while the house runs is told of', async () => {
+  const settings = readFileSync(file('lares.yaml'), 'utf8');
+  const near = '{ distance_to_reference: { reference: kerb, operator: less_than, value: 3 } }';
+  writeFileSync(
+    file('lares.yaml'),
+    `${settings}alert_rules:\n  - { id: near, cameras: [gate], classes: [person], conditions: ${near} }\n`,
+  );
+  const log = () => readFileSync(file('data/logs/app.log'), 'utf8');
+  await until(() => /alert_rules/.test(log()), undefined, 30_000);
+  const calibration = file('config/calibration/gate.json');
+  writeFileSync(calibration, readFileSync(calibration, 'utf8').replaceAll('"kerb"', '"step"'));
+  await until(() => /alert_rules\[0\]\S* can never hold: /.test(log()), undefined, 30_000);
+}, 90_000);
+
 test('the service that the check started stops cleanly', async () => {
   process.kill(pid!, 'SIGTERM');
   await until(() => !alive(), undefined, 15_000);
