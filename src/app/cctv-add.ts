@@ -12,7 +12,7 @@ import { cameraPorts, discoverCameras, type FoundCamera } from '#cctv/onvif/disc
 import type { Probe } from '#cctv/onvif/probe.model.ts';
 import { suggestEntry } from '#cctv/onvif/probe.rules.ts';
 import { probeCamera } from '#cctv/onvif/probe.ts';
-import { plainUrl } from '#cctv/plan.rules.ts';
+import { plainUrl, sameStream } from '#cctv/plan.rules.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { table } from '#platform/table.ts';
 import type { cliHouse } from './context.ts';
@@ -113,7 +113,7 @@ async function add(house: House, address: string, options: AddOptions): Promise<
 }
 
 function refuseTwin(address: string, cameras: readonly CameraConfig[]): void {
-  const twin = cameras.find((camera) => plainUrl(camera.url) === plainUrl(address));
+  const twin = cameras.find((camera) => sameStream(camera.url, address));
   if (twin !== undefined)
     throw new LaresError('USAGE', `${plainUrl(address)} is camera ${twin.id} of the settings already`);
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { cameraConfig } from './config.ts';
-import { plainUrl, secretsOf, signedUrl } from './plan.rules.ts';
+import { plainUrl, sameStream, secretsOf, signedUrl } from './plan.rules.ts';
 
 const front = (more: object) =>
   cameraConfig.parse({ id: 'front', url: 'rtsp://192.0.2.20/stream1', ...more });
@@ -39,4 +39,13 @@ test.each([
 test('a camera without password and query has no secret', () => {
   expect(secretsOf(front({}))).toEqual([]);
   expect(secretsOf(front({ username: 'bob' }))).toEqual([]);
+});
+
+test.each([
+  ['rtsp://192.0.2.20/a', 'rtsp://alex:x@192.0.2.20/a', true],
+  ['rtsp://192.0.2.20/cam?channel=1&subtype=0', 'rtsp://192.0.2.20/cam?channel=2&subtype=0', false],
+  ['rtsp://192.0.2.20/a', 'rtsp://192.0.2.20:8554/a', false],
+  ['192.0.2.20', '192.0.2.21', false],
+])('%s and %s are one stream: %s', (one, other, same) => {
+  expect(sameStream(one, other)).toBe(same);
 });

@@ -34,6 +34,15 @@ export function plainUrl(url: string): string {
   return `${parsed.protocol}//${parsed.hostname}${port}${parsed.pathname.replaceAll(passwordInPath, '$1…')}`;
 }
 
+/** True when two addresses lead to one stream, whoever signs in. The channels of a recorder differ in their query only. */
+export function sameStream(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((text) => {
+    const url = URL.parse(text);
+    return url && `${url.protocol}//${url.host}${url.pathname}${url.search}`;
+  });
+  return a !== null && a === b;
+}
+
 /**
  * Everything in the settings of a camera that must never be shown, in every spelling in which an address may carry it.
  * A log lets short texts stand, so a login is also there as a whole.
