@@ -323,6 +323,42 @@ test('objects whose feet are in an object mask are not followed', async () => {
   expect(heard.of('tracks').filter((t) => t.camera === 'yard')).toEqual([]);
 });
 
+test('goes on while the detector hangs, and looks again when it answers', async () => {
+  const path = join(folder, 'hung.sock');
+  const answered = Promise.withResolvers<void>();
+  let asked = 0;
+  const hung = new DetectorServer();
+  await hung.listen(path);
+  const squares = brightSquares();
+  await hung.use({
+    ...squares,
+    detect: async (frames, threshold) => {
+      asked += 1;
+      await answered.promise;
+      return squares.detect(frames, threshold);
+    },
+  });
+  fleet.configure([planFor('yard', sim.url('/yard'), { motionGate: false })], {
+    detector: path,
+    timeZone: 'UTC',
+  });
+  await until('frames that nobody looked at', () => (heard.of('stats').at(-1)?.stats.dropped ?? 0) > 10);
+  expect(heard.of('tracks')).toEqual([]);
+  expect(asked).toBeLessThan(3);
+  answered.resolve();
+  await until('tracks', () => heard.of('tracks').length > 0);
+  expect(heard.states('yard')).toEqual(['connecting', 'live']);
+  await hung.close();
+}, 30_000);
+
+test('asks a camera ever more slowly that ends each connection as soon as it gives pictures', async () => {
+  fleet.onSignal((signal) => signal.kind === 'state' && signal.state === 'live' && sim.cut('/yard'));
+  fleet.configure([planFor('yard', sim.url('/yard'))], settings());
+  await until('eight seconds of stats', () => heard.of('stats').length > 8);
+  expect(sim.counts('/yard').connected).toBeLessThan(12);
+  expect(sim.counts('/yard').connected).toBeGreaterThan(3);
+}, 30_000);
+
 test('follows nothing while the detector is away, and goes on when it is back', async () => {
   const path = join(folder, 'other.sock');
   fleet.configure([planFor('yard', sim.url('/yard'))], { detector: path, timeZone: 'UTC' });
