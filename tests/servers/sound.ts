@@ -10,8 +10,8 @@ export interface SoundMachine {
   log(): string[];
   /** Bytes of sound that the players got, all devices together. */
   played(): number;
-  /** A device plays, hangs for ever, fails, or takes as long as the given seconds. */
-  device(name: string, behaviour: 'plays' | 'hangs' | 'fails' | number): void;
+  /** A device plays, hangs for ever, fails, is pulled out while it plays, or takes as long as the given seconds. */
+  device(name: string, behaviour: 'plays' | 'hangs' | 'fails' | 'breaks' | number): void;
   /** A Bluetooth speaker is connected, within reach, away, or was never paired. */
   bluetooth(mac: string, state: 'connected' | 'near' | 'away' | 'unpaired'): void;
   remove(): void;
@@ -34,6 +34,8 @@ does="$(cat "$here/device.$device" 2>/dev/null || echo plays)"
 echo "${name} start $device" >> "$here/log"
 case "$does" in
   hangs) exec sleep 600 ;;
+  breaks) head -c 4000 >> "$here/sound"
+    echo "${name}: pcm_write:2127: write error: No such device" >&2; exit 1 ;;
   fails) echo "ALSA lib pcm.c:2666:(snd_pcm_open_noupdate) Unknown PCM default" >&2
     echo "${name}: main:831: audio open error: Device or resource busy" >&2; exit 1 ;;
 esac

@@ -15,6 +15,7 @@ export const speak = defineChannel({
   lane: ({ speaker }) => [speaker ?? '*'].flat().toSorted().join(','),
   lacks: ({ speaker }, { speakers }) => {
     if (speakers.length === 0) return 'there is no speaker; name one under speakers';
+    if (!speakers.some((s) => s.enabled)) return 'no speaker is on; set enabled: true of one';
     const unknown = [speaker ?? []].flat().filter((id) => !speakers.some((s) => s.id === id));
     return unknown.length === 0
       ? undefined

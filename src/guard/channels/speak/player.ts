@@ -123,7 +123,7 @@ export class Playback {
 function refused(program: string, device: string, said: string): LaresError {
   // ALSA tells line by line how it came to fail; the last two say what is wrong, and what came of it.
   const why = said
-    .split(/(?:ALSA lib )?[\w-]+\.c:\d+:\(\w+\) |\b(?:aplay|paplay|pw-play): (?:main:\d+: )?/)
+    .split(/(?:ALSA lib )?[\w-]+\.c:\d+:\(\w+\) |\b(?:aplay|paplay|pw-play): (?:\w+:\d+: )?/)
     .flatMap((part) => part.trim() || [])
     .slice(-2)
     .join('; ')

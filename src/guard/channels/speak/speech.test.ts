@@ -169,6 +169,43 @@ test('a player that hangs is killed, and the fallback speaks', async () => {
   });
 });
 
+test('a speaker that is pulled out while it speaks hands the whole sentence to its fallback', async () => {
+  const sound = machine();
+  sound.device('usb', 'breaks');
+  const { open, lines } = house(sound, [
+    { id: 'hall', device: 'usb', fallback: 'kitchen' },
+    { id: 'kitchen', device: 'good' },
+  ]);
+  await open.deliver(someAlert({ at: Date.now() }), { type: 'speak', speaker: 'hall' }, never);
+  expect(sound.log()).toEqual(['aplay start usb', 'aplay start good', 'aplay end good']);
+  expect(lines.join('\n')).toContain(
+    'aplay cannot play on the device usb: write error: No such device; `aplay -L` lists the devices; kitchen speaks instead',
+  );
+  const { samples } = await new Voice(sound.env).say(someAlert().text, speech, never);
+  expect(sound.played() - 4_000).toBe(samples.length);
+});
+
+test('a speaker that stands in for several, or speaks anyway, says a sentence once', async () => {
+  const sound = machine();
+  for (const device of ['a', 'b']) sound.device(device, 'fails');
+  const { open } = house(sound, [
+    { id: 'attic', device: 'a', fallback: 'hall' },
+    { id: 'cellar', device: 'b', fallback: 'hall' },
+    { id: 'hall', device: 'good' },
+  ]);
+  const told = async (...speaker: string[]) => {
+    const before = sound.log().length;
+    await open.deliver(someAlert({ text: 'Hi', at: Date.now() }), { type: 'speak', speaker }, never);
+    return sound
+      .log()
+      .slice(before)
+      .filter((line) => line === 'aplay end good').length;
+  };
+  expect([await told('attic', 'cellar'), await told('attic', 'hall'), await told('cellar')]).toEqual([
+    1, 1, 1,
+  ]);
+});
+
 test('without any speaker that works the first reason is told; one of several that works is enough', async () => {
   const sound = machine();
   for (const device of ['a', 'b']) sound.device(device, 'fails');

@@ -119,10 +119,17 @@ export class Speakers {
   }
 
   /**
-   * Says a text on a speaker, or on its fallback when it cannot.
+   * Says a text on a speaker, or on its fallback when it cannot. `taken` are speakers that say it anyway: none of them
+   * stands in, and whoever does is added.
    * @throws LaresError of the first speaker when none of the chain could; TIMEOUT when its turn came too late.
    */
-  async say(id: string, text: string, order: Order, signal: AbortSignal): Promise<Spoken> {
+  async say(
+    id: string,
+    text: string,
+    order: Order,
+    signal: AbortSignal,
+    taken: Set<string> = new Set(),
+  ): Promise<Spoken> {
     let first: unknown;
     const tried = new Set<string>();
     for (let next: string | undefined = id; next !== undefined && !tried.has(next);) {
@@ -137,8 +144,11 @@ export class Speakers {
         if (signal.aborted || isLate(order, this.#io.clock.now())) throw error;
         this.#trouble.set(next, reason(error));
         next = speaker?.fallback;
-        if (next !== undefined)
+        if (next !== undefined && taken.has(next)) break;
+        if (next !== undefined) {
+          taken.add(next);
           this.#io.log.warn(`speaker ${id} error: ${reason(error)}; ${next} speaks instead`, { error });
+        }
       }
     }
     throw first;
@@ -238,7 +248,10 @@ async function sayEverywhere(
 ): Promise<void> {
   if (ids.length === 0)
     throw new LaresError('CONFIG_INVALID', 'no speaker is on; name one under speakers, or set enabled: true');
-  const results = await Promise.allSettled(ids.map((id) => speakers.say(id, alert.text, alert, signal)));
+  const taken = new Set(ids);
+  const results = await Promise.allSettled(
+    ids.map((id) => speakers.say(id, alert.text, alert, signal, taken)),
+  );
   const failures = results.filter((r) => r.status === 'rejected').map((r) => r.reason as unknown);
   if (failures.length === results.length) throw failures[0];
   for (const error of failures) io.log.warn(`speech error: ${reason(error)}; others have said it`, { error });
