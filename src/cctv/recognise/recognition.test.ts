@@ -102,6 +102,21 @@ test('a person is named once two pictures agree, and each change is told once', 
   expect(lines.map((l) => l.split('|').at(-1))).toEqual(['camera front: recognised alex by face']);
 });
 
+test('a picture of before an interruption says nothing of whoever has its number afterwards', async () => {
+  const { recognition, told, tracks, picture, answer } = setup(
+    recognitionConfig.parse({ faces: { enabled: true, consent, agreeing_pictures: 1 } }),
+  );
+  tracks([1]);
+  picture(1, 1);
+  recognition.take({ kind: 'state', camera: 'front', at: 0, state: 'down' });
+  tracks([1]);
+  await answer(alex);
+  expect(told).toEqual([]);
+  picture(1, 2);
+  await answer(stranger);
+  expect(told).toEqual([['front', 1, stranger]]);
+});
+
 test('a stranger is told as such, more or less surely, and gets a name once most pictures agree on one', async () => {
   const { told, tracks, picture, answer } = setup();
   tracks([1]);

@@ -31,6 +31,7 @@ interface Followed {
 }
 
 interface Job {
+  readonly of: Followed;
   readonly recogniser: RecogniserKind;
   readonly jpeg: Uint8Array;
   readonly box: Box;
@@ -110,14 +111,14 @@ export class Recognition {
   #picture({ camera, track, box, clean }: Extract<Signal, { kind: 'picture' }>): void {
     if (track === undefined || box === undefined) return;
     const key = `${camera} ${track}`;
-    const label = this.#followed.get(key)?.label;
-    if (label === undefined) return;
+    const of = this.#followed.get(key);
+    if (of === undefined) return;
     const labels = (kind: RecogniserKind): readonly string[] => recognisers[kind].labels;
-    const recogniser = kinds.find((k) => labels(k).includes(label) && this.#settings(k)?.enabled === true);
+    const recogniser = kinds.find((k) => labels(k).includes(of.label) && this.#settings(k)?.enabled === true);
     if (recogniser === undefined) return;
     // The newest picture of an object is its best; one that still waits is not worth the time any more.
     this.#waiting.delete(key);
-    this.#waiting.set(key, { recogniser, jpeg: clean, box });
+    this.#waiting.set(key, { of, recogniser, jpeg: clean, box });
     if (this.#waiting.size > mostWaiting) this.#waiting.delete(this.#waiting.keys().next().value!);
     void this.#work();
   }
@@ -128,18 +129,18 @@ export class Recognition {
     for (;;) {
       const [next] = this.#waiting;
       if (next === undefined) break;
-      const [key, { recogniser, jpeg, box }] = next;
+      const [key, { of, recogniser, jpeg, box }] = next;
       this.#waiting.delete(key);
       const [best] = await this.#looks.look(recogniser, jpeg, box);
-      if (best !== undefined) this.#learn(key, recogniser, best);
+      // While it was looked at the camera may have come back, and the number of the track be somebody else's.
+      if (best !== undefined && this.#followed.get(key) === of) this.#learn(of, recogniser, best);
     }
     this.#busy = false;
   }
 
-  #learn(key: string, recogniser: RecogniserKind, reading: Identity): void {
-    const one = this.#followed.get(key);
+  #learn(one: Followed, recogniser: RecogniserKind, reading: Identity): void {
     const settings = this.#settings(recogniser);
-    if (one === undefined || settings?.enabled !== true) return;
+    if (settings?.enabled !== true) return;
     one.readings = withReading(one.readings, reading);
     const identity = vote(one.readings, settings.agreeing_pictures);
     if (identity === undefined || isDeepStrictEqual(identity, one.told)) return;

@@ -22,6 +22,11 @@ test('a face like nobody is a stranger, and so is one like two people, and every
   expect(named(unit(1, 0, 0), [], 0.7)).toEqual({ kind: 'face', confidence: 1 });
 });
 
+test('numbers that a damaged file made out of none are like nobody', () => {
+  for (const spoilt of [Float32Array.of(Number.NaN, 1, 0), Float32Array.of(1e30, 0, 0)])
+    expect(named(unit(1, 0, 0), [{ person: 'eve', vectors: [spoilt] }], 0.7).name).toBeUndefined();
+});
+
 test('vectors of two networks are not alike', () => {
   expect(likeness(unit(1, 0), unit(1, 0, 0))).toBe(0);
   expect(named(unit(1, 0), [alex], 0.7).name).toBeUndefined();

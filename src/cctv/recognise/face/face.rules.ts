@@ -55,6 +55,9 @@ export interface KnownFace {
   readonly vectors: readonly Float32Array[];
 }
 
+// Of vectors of length 1, with what rounding adds.
+const most = 1.001;
+
 // A face that is nearly as like a second person proves neither.
 const margin = 0.05;
 
@@ -63,12 +66,13 @@ export function named(face: Float32Array, known: readonly KnownFace[], threshold
   const ranked = known
     .map(({ person, vectors }) => ({
       person,
-      like: Math.max(-1, ...vectors.map((v) => likeness(face, v))),
+      // Numbers that a damaged file made out of none must not be like everybody.
+      like: Math.max(-1, ...vectors.map((v) => likeness(face, v)).filter((like) => Math.abs(like) <= most)),
     }))
     .toSorted((a, b) => b.like - a.like);
   const [first, second] = ranked;
-  if (first === undefined || first.like < threshold || first.like - (second?.like ?? -1) < margin)
-    return { kind: 'face', confidence: stranger(first?.like ?? -1, threshold) };
+  const sole = first !== undefined && first.like >= threshold && first.like - (second?.like ?? -1) >= margin;
+  if (!sole) return { kind: 'face', confidence: stranger(first?.like ?? -1, threshold) };
   return { kind: 'face', name: first.person, confidence: sure(first.like, threshold) };
 }
 
