@@ -218,6 +218,8 @@ describe.each(all)('the channel %s', (kind, channel) => {
     const error = await opened.deliver(now(), example, never).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(LaresError);
     expect(error).toMatchObject({ remedy: 'retry' });
+    // A dead peer is known before it is needed.
+    expect((await opened.check(never)).state).not.toBe('ok');
     await peer.revive();
     await opened.deliver(now(), example, never);
     expect(peer.arrived()).toBe(2);

@@ -15,6 +15,8 @@ export interface Publisher {
   readonly prefix: string;
   /** Resolves once the broker has it. Throws LaresError. */
   publish(topic: string, payload: string, signal: AbortSignal): Promise<void>;
+  /** Resolves once the broker has let us in; publishes nothing. Throws LaresError. */
+  reach(signal: AbortSignal): Promise<void>;
 }
 
 /** What a channel may touch besides its own processes and sockets. */

@@ -134,6 +134,18 @@ export async function publishOnce(
   if (failure !== undefined) throw failure;
 }
 
+/**
+ * Signs in and says goodbye.
+ * @throws LaresError UNREACHABLE or AUTH_REFUSED.
+ */
+export async function reachOnce(broker: BrokerAddress, signal: AbortSignal): Promise<void> {
+  const done = new AbortController();
+  await listen(broker, [], () => {}, {
+    signal: AbortSignal.any([done.signal, signal]),
+    onConnected: () => done.abort(),
+  });
+}
+
 /** The address without credentials. */
 function shownBroker(url: string): string {
   const parsed = URL.parse(url);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LaresError } from '#kernel/errors.ts';
+import { LaresError, reason } from '#kernel/errors.ts';
 import { alertBody } from '../alert.render.ts';
 import { defineChannel } from '../contract.ts';
 
@@ -32,10 +32,15 @@ export const mqtt = defineChannel({
       const topic = `${publisher.prefix}/alerts/${level(alert.camera)}`;
       await publisher.publish(topic, JSON.stringify(alertBody(alert)), signal);
     },
-    check: async () =>
-      publisher === undefined
-        ? { state: 'off', detail: noBroker }
-        : { state: 'ok', detail: `publishes under ${publisher.prefix}/alerts` },
+    async check(signal) {
+      if (publisher === undefined) return { state: 'off', detail: noBroker };
+      try {
+        await publisher.reach(signal);
+        return { state: 'ok', detail: `publishes under ${publisher.prefix}/alerts` };
+      } catch (error) {
+        return { state: 'down', detail: reason(error) };
+      }
+    },
     close: async () => {},
   }),
 });
