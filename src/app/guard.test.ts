@@ -3,11 +3,13 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { EventBook } from '#cctv/book/book.ts';
 import { handOf } from '#guard/mode.rules.ts';
+import { sight } from '#guard/rules/fixture.ts';
 import { pastSituations } from '#guard/situation.rules.ts';
 import { Bus } from '#kernel/bus.ts';
 import { ManualClock } from '#platform/clock.ts';
 import { Health } from '#platform/health.ts';
 import { Logger } from '#platform/log.ts';
+import type { PersonView } from '#presence/index.ts';
 import { openStore } from '#store/index.ts';
 import { scratch } from '../../tests/servers/process.ts';
 import { houseConfig } from './config.ts';
@@ -17,12 +19,27 @@ import { houseMigrations } from './migrations.ts';
 const timeZone = 'Europe/London';
 const noon = Date.parse('2026-06-15T11:00:00Z');
 
-test('the journal tells replays which mode was set by hand, until when, and when it was taken back', async () => {
+const person = (over: Partial<PersonView>): PersonView => ({
+  person: 'alex',
+  name: 'Alex',
+  state: 'home',
+  probability: 0.9,
+  since: noon - 86_400_000,
+  lastSeen: undefined,
+  from: { wifi: 0, homeassistant: 0, tado: 0 },
+  evidence: [],
+  conflict: undefined,
+  ...over,
+});
+
+/** A guard with a book and a store of its own, and these people. */
+async function house(settings: object = {}, people: () => readonly PersonView[] = () => []) {
   const { dir, remove } = scratch('guard');
   const dataDir = path.join(dir, 'data');
   mkdirSync(dataDir);
   const clock = new ManualClock(noon);
-  const log = new Logger({ level: 'fatal' });
+  const lines: string[] = [];
+  const log = new Logger({ write: (line) => lines.push(line), now: () => clock.now() });
   const common = { dataDir, clock, log };
   const store = await openStore({
     ...common,
@@ -31,27 +48,104 @@ test('the journal tells replays which mode was set by hand, until when, and when
     migrations: houseMigrations,
   });
   const book = await EventBook.open(common);
-  const config = houseConfig.parse({ presence: { people: [] } });
+  const config = houseConfig.parse(settings);
   const guard = new HouseGuard(config, {
     ...common,
     store,
     book,
     health: new Health(clock),
     timeZone,
-    presence: () => ({ at: clock.now(), people: [], countHome: 0, devicesPresent: 0, guests: 0 }),
+    presence: () => ({ at: clock.now(), people: people(), countHome: 0, devicesPresent: 0, guests: 0 }),
     strangers: () => [],
     cameraName: (camera) => camera,
     publisher: undefined,
   });
+  const close = async () => {
+    await book.close();
+    await store.close();
+    remove();
+  };
+  return { config, guard, clock, store, book, lines, close };
+}
+
+const rules = {
+  alert_rules: [
+    { id: 'any', cooldown: 0, actions: [] },
+    { id: 'empty_house', home_mode: ['away'], cooldown: 0, actions: [] },
+  ],
+};
+
+test('somebody of whom nothing was heard since before a restart silences nothing; seen again, they do', async () => {
+  let lastSeen = noon - 5 * 3_600_000;
+  const { guard, clock, book, lines, close } = await house(rules, () => [person({ lastSeen })]);
+  await guard.start();
+  const told = () => book.alerts({ order: 'asc' }).rows.map(({ rule, event }) => [rule, event]);
+  guard.observe(sight({ event: 'e1', at: clock.now() }));
+  expect(told()).toEqual([
+    ['any', 'e1'],
+    ['empty_house', 'e1'],
+  ]);
+  lastSeen = noon;
+  await clock.advance(2_000);
+  guard.observe(sight({ event: 'e2', at: clock.now() }));
+  expect(told()).toHaveLength(2);
+  expect(book.suppressions({ order: 'asc' }).rows.map(({ rule, reason }) => [rule, reason])).toEqual([
+    ['any', 'Alex is home'],
+    ['empty_house', 'the house is in mode home, wanted away'],
+  ]);
+  expect(lines.filter((line) => line.includes('|alerts|ALERT_HELD|'))).toEqual([
+    expect.stringContaining('|held back: Alex is home rule=any camera=front object=person event=e2'),
+    expect.stringContaining('|held back: the house is in mode home, wanted away rule=empty_house'),
+  ]);
+  await close();
+});
+
+test('an alert in the journal cites the event of the camera and the readings of who is home', async () => {
+  const { guard, clock, store, close } = await house({
+    alert_rules: [{ id: 'any', schedule: [{ from: '08:00', to: '20:00' }], actions: [] }],
+  });
+  await guard.start();
+  guard.observe(sight({ at: clock.now() }));
+  await clock.advance(0);
+  const [event] = await store.journal.list({ kinds: ['camera.alert'] });
+  await close();
+  expect(event).toMatchObject({ subject: 'camera:front', cause: 'rule:any' });
+  const at = noon;
+  const seen = { source: 'camera.front', ref: 'e1' };
+  const home = { source: 'presence', ref: 'home.presence.anyone_home' };
+  expect(event?.evidence).toEqual([
+    { at, text: 'person, wanted person', ...seen },
+    { at, text: 'it is there', ...seen },
+    { at, text: '0.80, wanted at least 0.60', ...seen },
+    { at, text: 'it is no fixture of the place', ...seen },
+    { at, text: 'mon 12:00, wanted 08:00 to 20:00', source: 'clock' },
+    { at, text: 'not told of before', source: 'guard' },
+    { at, text: 'no resident has just arrived', ...home },
+    { at, text: 'nobody can tell who is home', ...home },
+    { at, text: 'no alert here before', source: 'guard' },
+  ]);
+});
+
+test('what rules remember is not needed to stop: a database that is gone is told, and nothing fails', async () => {
+  const { guard, clock, store, book, lines, close } = await house(rules);
+  await guard.start();
+  guard.observe(sight({ at: clock.now() }));
+  await store.close();
+  await guard.stop();
+  expect(lines.some((line) => line.includes('guard error: what rules remember is not saved'))).toBe(true);
+  expect(book.alerts().rows).toHaveLength(1);
+  await close();
+});
+
+test('the journal tells replays which mode was set by hand, until when, and when it was taken back', async () => {
+  const { config, guard, clock, store, close } = await house();
   await guard.setMode('away', 30 * 60_000, 'user:cli');
   await clock.advance(10 * 60_000);
   await guard.setMode('night', undefined, 'user:http');
   await clock.advance(10 * 60_000);
   await guard.setMode(undefined, undefined, 'user:http');
   const events = await store.journal.list({ kinds: ['guard.mode'], order: 'asc' });
-  await book.close();
-  await store.close();
-  remove();
+  await close();
   expect(events.map(({ at, cause, data }) => [(at - noon) / 60_000, cause, data])).toEqual([
     [0, 'user:cli', { mode: 'away', by_hand: true, until: noon + 30 * 60_000 }],
     [10, 'user:http', { mode: 'night', by_hand: true }],
