@@ -64,7 +64,10 @@ export class Checkup {
     while (!signal.aborted) {
       await clock.sleep(minuteMs, signal);
       for (const camera of this.#io.cameras())
-        if (!signal.aborted && camera.state === 'live') await this.#check(camera, signal);
+        if (!signal.aborted && camera.state === 'live')
+          await this.#check(camera, signal).catch((error: unknown) =>
+            log.error(`camera ${camera.id} cannot be looked at again: ${reason(error)}`, { error }),
+          );
     }
   }
 

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { authorization, digestResponse, loginOf, parseChallenge, parseParams } from './digest.ts';
+import {
+  authorization,
+  digestResponse,
+  loginOf,
+  parseChallenge,
+  parseChallenges,
+  parseParams,
+} from './digest.ts';
 import {
   clockOf,
   encodersOf,
@@ -63,6 +70,31 @@ describe('digest', () => {
     expect(
       authorization(challenges('Digest algorithm=SHA-512-256, nonce="n"'), request, alex, 'c'),
     ).toBeUndefined();
+  });
+
+  test('takes the strongest of challenges that were joined by commas, with what is its own', () => {
+    const joined =
+      'Basic realm="a, Basic b=c", Digest realm="x", nonce="old", qop="auth", digest realm="x", nonce="new", algorithm=SHA-256';
+    const challenges = parseChallenges(joined);
+    expect(
+      challenges.map(({ scheme, params }) => [scheme, params.get('nonce'), params.get('algorithm')]),
+    ).toEqual([
+      ['basic', undefined, undefined],
+      ['digest', 'old', undefined],
+      ['digest', 'new', 'SHA-256'],
+    ]);
+    const made = authorization(
+      challenges,
+      { method: 'POST', uri: '/' },
+      { username: 'a', password: 'b' },
+      'c',
+    );
+    expect(made).toMatch(/^Digest .*nonce="new".*algorithm=SHA-256/);
+    fc.assert(
+      fc.property(fc.string({ maxLength: 200, unit: 'binary' }), (text) => {
+        for (const { scheme } of parseChallenges(text)) expect(scheme).toMatch(/^[a-z][\w-]*$/);
+      }),
+    );
   });
 
   test('never throws at a challenge, and never lets one add a header', () => {

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { LaresError } from '#kernel/errors.ts';
 import { webRequest, type WebReply } from '#platform/http-client.ts';
-import { authorization, parseChallenge, type Credentials } from './digest.ts';
+import { authorization, parseChallenges, type Credentials } from './digest.ts';
 import {
   clockOf,
   encodersOf,
@@ -229,11 +229,11 @@ class SoapClient {
 
   #httpProof(url: string, reply: WebReply): string | undefined {
     const { credentials } = this.#options;
-    const challenge = parseChallenge(reply.headers['www-authenticate'] ?? '');
-    if (credentials === undefined || challenge === undefined) return undefined;
+    const challenges = parseChallenges(reply.headers['www-authenticate'] ?? '');
+    if (credentials === undefined) return undefined;
     const { pathname, search } = new URL(url);
     const request = { method: 'POST', uri: `${pathname}${search}` };
-    return authorization([challenge], request, credentials, randomBytes(8).toString('hex'));
+    return authorization(challenges, request, credentials, randomBytes(8).toString('hex'));
   }
 
   #post(url: string, body: string, headers: Readonly<Record<string, string>> = {}): Promise<WebReply> {

@@ -25,6 +25,7 @@ interface DigestInput extends Credentials {
 }
 
 const mostParams = 32;
+const longestHeader = 4_000;
 const hashes: Readonly<Record<string, string>> = { md5: 'md5', 'sha-256': 'sha256' };
 
 /** The hash that an algorithm name stands for; undefined for one that is not known here. */
@@ -38,6 +39,19 @@ export function parseChallenge(text: string): Challenge | undefined {
   const match = /^\s*([A-Za-z][\w-]{0,30})(?:\s+(.{0,4000}))?$/s.exec(text);
   if (match === null) return undefined;
   return { scheme: (match[1] ?? '').toLowerCase(), params: parseParams(match[2] ?? '') };
+}
+
+/** All of a header that HTTP clients join by commas: what one lacks must not be taken from the next. Never throws. */
+export function parseChallenges(header: string): Challenge[] {
+  const text = header.slice(0, longestHeader);
+  const parts: string[] = [];
+  let start = 0;
+  for (const { 0: found, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|,\s*(?=(?:digest|basic)\s)/gi)) {
+    if (found.startsWith('"')) continue;
+    parts.push(text.slice(start, index));
+    start = index + found.length;
+  }
+  return [...parts, text.slice(start)].flatMap((part) => parseChallenge(part) ?? []);
 }
 
 /** `key=value, key="value"` of a challenge or of an `Authorization`; keys in lower case, the first of a name counts. */
