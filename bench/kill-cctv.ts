@@ -7,7 +7,7 @@
  * held against the instant of the kill.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, globSync } from 'node:fs';
+import { globSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -37,8 +37,6 @@ const ids = Array.from({ length: count }, (_, i) => `c${i}`);
 /** On a busy machine a process that just began to start takes seconds to notice. */
 const orphanMs = 5_000;
 const lostGoalMs = 1_000;
-/** So long after its start a house records. */
-const firstVideoMs = 5_000;
 
 const targets = ['house', 'lares-cameras', 'lares-detector'] as const;
 type Target = (typeof targets)[number];
@@ -94,7 +92,8 @@ const result = {
   orphans: 0,
   startMs: [] as number[],
   videoLostMs: [] as number[],
-  killedTooEarly: 0,
+  /** Ages of houses and readers that were killed before their first picture was recorded. */
+  noVideoYetMs: [] as number[],
 };
 /** When the process that records was started last. */
 let bornAt = Date.now();
@@ -104,7 +103,6 @@ const openBook = () =>
 
 /** Epoch ms up to which a file can be played by somebody else's player. */
 function playableUntil(file: string, startAt: number): number | undefined {
-  if (!existsSync(file)) return undefined;
   const probe = [
     '-v',
     'error',
@@ -115,10 +113,16 @@ function playableUntil(file: string, startAt: number): number | undefined {
     '-of',
     'csv=p=0',
   ];
-  const lines = execFileSync('/usr/bin/ffprobe', [...probe, file], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  let lines = '';
+  try {
+    lines = execFileSync('/usr/bin/ffprobe', [...probe, file], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  } catch {
+    // Killed before its first bytes.
+    return undefined;
+  }
   const times = lines
     .trim()
     .split('\n')
@@ -142,19 +146,29 @@ async function untilGone(pids: readonly number[]): Promise<boolean> {
   }
 }
 
-/** What was written of each camera up to a kill. */
+/**
+ * What was written of each camera up to a kill, by the files of this life of the process that records, whether the book
+ * knows them or not. A file without a whole fragment lost what there was since its first picture.
+ */
 async function measureVideo(killedAt: number): Promise<void> {
   const book = await openBook();
   try {
     for (const id of ids) {
-      const rows = book.files.segments(id, killedAt - 120_000, killedAt);
-      const newest = rows.toSorted((a, b) => a.startAt - b.startAt).at(-1);
-      const until = newest && playableUntil(newest.file, newest.startAt);
-      // Killed before the first keyframe of its life: there was nothing to lose yet.
-      const early = (newest === undefined || newest.startAt < bornAt) && killedAt - bornAt < firstVideoMs;
-      if (early) result.killedTooEarly += 1;
-      if (early || until === undefined) continue;
-      result.videoLostMs.push(Math.max(0, killedAt - until));
+      const files = globSync(`recordings/${id}/**/*.mp4`, { cwd: house.dataDir })
+        .map((name) => path.join(house.dataDir, name))
+        .map((file) => ({ file, beganAt: statSync(file).birthtimeMs }))
+        .filter(({ beganAt }) => beganAt >= bornAt)
+        .toSorted((a, b) => a.beganAt - b.beganAt);
+      const newest = files.at(-1);
+      if (newest === undefined) {
+        result.noVideoYetMs.push(killedAt - bornAt);
+        continue;
+      }
+      const row = book.files.segments(id, bornAt, killedAt).find((r) => r.file === newest.file);
+      const startAt = row?.startAt ?? newest.beganAt;
+      result.videoLostMs.push(
+        Math.max(0, killedAt - (playableUntil(newest.file, startAt) ?? newest.beganAt)),
+      );
     }
   } finally {
     await book.close();
@@ -235,7 +249,8 @@ const figures = {
   videoLostP50Ms: Math.round(percentile(result.videoLostMs, 0.5)),
   videoLostMaxMs: Math.round(Math.max(0, ...result.videoLostMs)),
   videoOverOneSecond: result.videoLostMs.filter((ms) => ms > lostGoalMs).length,
-  killedTooEarly: result.killedTooEarly,
+  noVideoYet: result.noVideoYetMs.length,
+  noVideoYetMaxMs: Math.round(Math.max(0, ...result.noVideoYetMs)),
   videoFiles: files.length,
   videoFilesNotInBook: files.filter((f) => !known.has(f)).length,
   restartP50Ms: Math.round(percentile(result.startMs, 0.5)),
