@@ -55,6 +55,8 @@ const stateKey = 'guard.memory';
 const saveEveryMs = 60_000;
 // Nothing is told twice because of a restart; what happened before this is over anyway.
 const recallMs = 24 * 3_600_000;
+// An alert carries the instant of its picture, which was looked at a little later.
+const latenessMs = 10_000;
 const mostRecalled = 1_000;
 
 /**
@@ -75,13 +77,16 @@ export class Guard {
   /** Remembers what was told before a restart. */
   async start(): Promise<void> {
     const { state, book, clock, log } = this.#io;
+    let from = clock.now() - recallMs;
     try {
-      const saved = await state.get(stateKey);
-      if (saved !== undefined) this.#memory = restoreMemory(saved);
+      const { memory, at } = restoreMemory(await state.get(stateKey));
+      this.#memory = memory;
+      // What was told before is in that memory, and perhaps forgotten there because the object came back.
+      if (at <= clock.now()) from = Math.max(from, at - latenessMs);
     } catch (error) {
       log.warn(`guard error: what rules remembered cannot be read, they begin anew: ${reason(error)}`);
     }
-    recall(this.#memory, book.alerts({ from: clock.now() - recallMs, limit: mostRecalled }).rows);
+    recall(this.#memory, book.alerts({ from, limit: mostRecalled }).rows);
   }
 
   configure(rules: readonly AlertRule[]): void {
@@ -120,7 +125,7 @@ export class Guard {
     const { state, clock, log } = this.#io;
     this.#savedAt = clock.now();
     try {
-      await state.set(stateKey, saveMemory(this.#memory));
+      await state.set(stateKey, saveMemory(this.#memory, this.#savedAt));
     } catch (error) {
       log.warn(`guard error: what rules remember is not saved: ${reason(error)}`, { error });
     }

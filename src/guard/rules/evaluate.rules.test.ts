@@ -145,7 +145,7 @@ test('an outage of the camera or a restart does not begin the loitering of who s
     seen(0, 0);
     seen(20, 0);
     if (left) seen(21, 21, false);
-    if (restart) memory = restoreMemory(JSON.parse(JSON.stringify(saveMemory(memory))));
+    if (restart) memory = restoreMemory(JSON.parse(JSON.stringify(saveMemory(memory, 0)))).memory;
     // Found again: its zones are counted from now on.
     return [seen(32, 32), seen(50, 32), seen(62, 32)].map(([a, b]) => (a === b ? a : [a, b]));
   };

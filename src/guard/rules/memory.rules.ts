@@ -162,6 +162,7 @@ export function recall(memory: Memory, rows: Iterable<AlertRow>): void {
 const instant = z.number();
 const savedMemory = z.object({
   version: z.literal(1),
+  at: instant,
   present: z.array(
     z.tuple([
       z.string(),
@@ -201,9 +202,11 @@ const savedMemory = z.object({
 /** A memory as JSON can carry it. */
 export type SavedMemory = z.infer<typeof savedMemory>;
 
-export function saveMemory(memory: Memory): SavedMemory {
+/** `at`: epoch ms. */
+export function saveMemory(memory: Memory, at: number): SavedMemory {
   return {
     version: 1,
+    at,
     present: [...memory.present].map(([camera, objects]) => [
       camera,
       [...objects].map(([event, o]) => [event, { ...o, zones: [...o.zones], visited: [...o.visited] }]),
@@ -213,11 +216,11 @@ export function saveMemory(memory: Memory): SavedMemory {
   };
 }
 
-/** The memory that was saved; an empty one when it is not readable. */
-export function restoreMemory(saved: unknown): Memory {
+/** The memory that was saved and when; an empty one of never when it is not readable. */
+export function restoreMemory(saved: unknown): { memory: Memory; at: number } {
   const { data } = savedMemory.safeParse(saved);
-  if (data === undefined) return newMemory();
-  return {
+  if (data === undefined) return { memory: newMemory(), at: Number.NEGATIVE_INFINITY };
+  const memory: Memory = {
     present: new Map(
       data.present.map(([camera, objects]) => [
         camera,
@@ -232,4 +235,5 @@ export function restoreMemory(saved: unknown): Memory {
     told: new Map(data.told),
     cooling: new Map(data.cooling),
   };
+  return { memory, at: data.at };
 }
