@@ -26,6 +26,8 @@ export async function feed(
     count?: number;
     close?: boolean;
     each?: (at: number, packet: Packet) => void | Promise<void>;
+    /** What the time of day is, for what it should be. */
+    clock?: (at: number) => number;
   } = {},
 ): Promise<number> {
   const demuxer = await Demuxer.open(file);
@@ -39,7 +41,8 @@ export async function feed(
       if (packet === null || count >= (options.count ?? Infinity)) break;
       const seconds = (Number(packet.dts) * packet.timeBase.num) / packet.timeBase.den;
       first ??= seconds;
-      const at = Math.round(startAt + (seconds - first) * 1000);
+      const { clock = (x: number) => x } = options;
+      const at = clock(Math.round(startAt + (seconds - first) * 1000));
       await options.each?.(at, packet);
       tap.packet(packet, at, packet.isKeyframe);
       packet.free();

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -125,6 +125,27 @@ test('an event keeps from before it began to after it ended, and nothing else', 
   expect(probe(segments()[0]!.file).frames).toBe(50);
 });
 
+test('a clock that is set back an hour neither keeps an event from ending nor lengthens what comes before the next', async () => {
+  const hour = 3_600_000;
+  const tap = recorder({ mode: 'events', segmentSeconds: 60, preSeconds: 1 });
+  const long = makeVideo(videos, 'long.mp4', { seconds: 16 });
+  await feed(tap, long, start, {
+    clock: (at) => (at < start + 4_000 ? at : at - hour),
+    each: (at) => {
+      if (at === start + 3_500) tap.event('e1', true, at);
+      if (at === start + 3_900) tap.event('e1', false, at);
+      if (at === start + 12_500 - hour) tap.event('e2', true, at);
+    },
+  });
+  await tap.end();
+  // The keyframe after the leap ends the first; the second begins at most two seconds before its event.
+  expect(segments().map(({ startAt, events }) => [startAt - start, events])).toEqual([
+    [11_000 - hour, ['e2']],
+    [2_000, ['e1']],
+  ]);
+  expect(segments().map(({ file }) => probe(file).frames)).toEqual([50, 20]);
+});
+
 test('a new connection and a change of the picture begin a new file, with time going on', async () => {
   const small = makeVideo(videos, 'small.mp4', { seconds: 2, size: '160x120' });
   const tap = recorder({ segmentSeconds: 60 });
@@ -204,6 +225,56 @@ describe('a disk that refuses', () => {
     expect(torn!.frames).toBeLessThan(80);
     expect(whole!.frames).toBe(80);
   });
+
+  test('and hangs for ever, as a share whose server is gone, does not fill the memory', async () => {
+    const code = `
+      import { makeRecorder } from ${JSON.stringify(path.resolve('src/cctv/keep/recorder.ts'))};
+      import { feed } from ${JSON.stringify(path.resolve('src/cctv/keep/fixture.ts'))};
+      import { execFileSync } from 'node:child_process';
+      import { open, writeSync } from 'node:fs';
+      const taken = [];
+      let stream;
+      await feed({ open: ({ codecpar: { codecId, extradata } }) => (stream = { codecpar: { codecId, extradata: Buffer.from(extradata) } }), packet() {}, close() {} }, ${JSON.stringify(h264)}, 0, { each: (at, p) => taken.push(
+        { data: Buffer.from(p.data), key: p.isKeyframe, pts: p.pts, dts: p.dts, timeBase: p.timeBase }) });
+      // A thread that opens a pipe which nobody writes to waits as one does on such a disk; there is only this one.
+      execFileSync('mkfifo', [${JSON.stringify(path.join(root, 'pipe'))}]);
+      open(${JSON.stringify(path.join(root, 'pipe'))}, 'r', () => {});
+      let now = 0;
+      const said = [];
+      const recorder = makeRecorder({
+        plan: { mode: 'continuous', folder: ${JSON.stringify(path.join(root, 'yard'))}, segmentSeconds: 600, preSeconds: 5, postSeconds: 0 },
+        camera: 'yard', timeZone: 'UTC', send: (s) => said.push(s.message), clock: { now: () => now } });
+      recorder.open(stream, { width: 320, height: 240 });
+      let bytes = 0;
+      // Hours of a camera, with keyframes of 200 kB.
+      const filler = Buffer.alloc(200_000, 7);
+      for (let round = 0; round < 200; round += 1)
+        for (const [i, { data, key, dts, ...rest }] of taken.entries()) {
+          now = round * 8_000 + i * 100;
+          const grown = key ? Buffer.concat([data, Buffer.from([0, 3, 13, 64, 6]), filler.subarray(1)]) : data;
+          const stamp = BigInt(now) * BigInt(rest.timeBase.den) / 1000n / BigInt(rest.timeBase.num);
+          recorder.packet({ ...rest, pts: stamp, dts: stamp, data: grown }, now, key);
+          bytes += grown.length;
+          if (i === 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+      global.gc();
+      writeSync(1, JSON.stringify({ bytes, kept: process.memoryUsage().arrayBuffers, said }));
+      // An orderly end would wait for the thread.
+      process.kill(process.pid, 'SIGKILL');`;
+    const { stdout } = spawnSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', code], {
+      encoding: 'utf8',
+      env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
+      timeout: 30_000,
+      killSignal: 'SIGKILL',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const { bytes, kept, said } = JSON.parse(stdout) as { bytes: number; kept: number; said: string[] };
+    expect(bytes).toBeGreaterThan(250e6);
+    // Two files that cannot be closed, and what comes before an event.
+    expect(kept).toBeLessThan(100e6);
+    expect(said).toHaveLength(2);
+    expect(said[0]).toContain('the disk is too slow for this camera');
+  }, 60_000);
 
   test('that is not mounted gets nothing written beneath its mount point', async () => {
     const away = `${root}.away`;

@@ -2,10 +2,13 @@ import type { Packet, Stream } from 'node-av';
 import type { Clock } from '#kernel/driver.ts';
 import type { RecordPlan, Signal } from '../ingest/messages.ts';
 import type { Tap } from '../ingest/tap.ts';
+import { ticks } from './mp4/boxes.codec.ts';
 import { Sampler, type Picture } from './mp4/sampler.ts';
 import { SegmentWriter } from './segment.ts';
 
 const retryMs = 10_000;
+// One file is being closed while the next one grows; beyond that the disk hangs, and more would only fill the memory.
+const mostUnfinished = 2;
 // What a minute of a generous camera weighs; a longer wish for the time before an event is cut short.
 const mostRingBytes = 64 * 2 ** 20;
 
@@ -41,7 +44,7 @@ class PacketRecorder implements Recorder {
   #writer: SegmentWriter | undefined;
   /** Events whose time the file holds. */
   #held = new Set<string>();
-  #ending: Promise<void> = Promise.resolve();
+  readonly #ending = new Set<Promise<void>>();
   #retryAt = -Infinity;
   #refused = false;
 
@@ -70,7 +73,7 @@ class PacketRecorder implements Recorder {
       if (picture.track === this.#writer.track) this.#writer.add(picture);
       return;
     }
-    this.#ring.add(picture, this.#options.plan.preSeconds * 1000);
+    this.#ring.add(picture, this.#options.plan.preSeconds * ticks);
     if (this.#wanted(at)) this.#begin();
   }
 
@@ -89,7 +92,7 @@ class PacketRecorder implements Recorder {
 
   async end(): Promise<void> {
     this.close();
-    await this.#ending;
+    await Promise.all(this.#ending);
   }
 
   /** Files are cut here: when one is long enough, no longer wanted, broken, or of other pictures. */
@@ -105,12 +108,14 @@ class PacketRecorder implements Recorder {
   #wanted(at: number): boolean {
     const { mode, postSeconds } = this.#options.plan;
     for (const [id, endedAt] of this.#events)
-      if (endedAt !== undefined && at - endedAt > postSeconds * 1000) this.#events.delete(id);
+      // Also when the clock was set back.
+      if (endedAt !== undefined && Math.abs(at - endedAt) > postSeconds * 1000) this.#events.delete(id);
     return mode === 'continuous' || this.#events.size > 0;
   }
 
   #begin(): void {
     if (Math.abs(this.#options.clock.now() - this.#retryAt) < retryMs) return;
+    if (this.#ending.size >= mostUnfinished) return;
     const pictures = this.#ring.take();
     const [first] = pictures;
     if (first === undefined) return;
@@ -140,7 +145,8 @@ class PacketRecorder implements Recorder {
     this.#writer = undefined;
     this.#held = new Set();
     this.#ring.clear();
-    this.#ending = Promise.all([this.#ending, writer.end(next)]).then(() => {});
+    const ending = writer.end(next).finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
   }
 
   #say(level: 'warn' | 'error', message: string): void {
@@ -154,13 +160,14 @@ class Ring {
   #pictures: Picture[] = [];
   #bytes = 0;
 
-  add(picture: Picture, keepMs: number): void {
+  /** `keep`: ticks, because the time of day may leap. */
+  add(picture: Picture, keep: number): void {
     // Without the keyframe before it, or with other parameters than it, a picture is of no use.
     if (this.#pictures.length === 0 && !picture.key) return;
     if (this.#pictures[0] !== undefined && this.#pictures[0].track !== picture.track) this.clear();
     this.#pictures.push(picture);
     this.#bytes += picture.bytes.length;
-    if (picture.key) this.#trim(picture.at - keepMs);
+    if (picture.key) this.#trim(picture.time - keep);
     // One endless group of pictures: what cannot be kept whole is let go until the next keyframe.
     if (this.#bytes > mostRingBytes && !this.#trimOne()) this.clear();
   }
@@ -177,11 +184,11 @@ class Ring {
     this.#bytes = 0;
   }
 
-  /** Lets go of groups that end before `at`. */
-  #trim(at: number): void {
+  /** Lets go of groups that end before `time`. */
+  #trim(time: number): void {
     for (;;) {
       const second = this.#pictures.findIndex((picture, i) => i > 0 && picture.key);
-      if (second < 0 || this.#pictures[second]!.at > at) return;
+      if (second < 0 || this.#pictures[second]!.time > time) return;
       this.#drop(second);
     }
   }
