@@ -1,22 +1,7 @@
 #!/bin/bash
 # Looks after the cameras from cron (deploy/cron.d/smart-cctv). Says nothing while all is well.
 # A file named `maintenance` in the data directory, or a unit that is disabled, keeps a stopped system stopped.
-here=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
-cd "$here" || exit 1
-
-if [ -z "${LARES_CONFIG:-}" ]; then
-  for file in config/config.yaml lares.yaml /etc/lares/lares.yaml; do
-    [ -e "$file" ] && LARES_CONFIG=$(readlink -f "$file") && break
-  done
-fi
-if [ -z "${LARES_DATA:-}" ]; then
-  case "${LARES_CONFIG:-}" in
-    /etc/*) LARES_DATA=/var/lib/lares ;;
-    *) LARES_DATA=$here/data ;;
-  esac
-fi
-[ -n "${LARES_CONFIG:-}" ] && export LARES_CONFIG
-export LARES_DATA
+. "$(dirname "$(readlink -f "$0")")/places.sh"
 mkdir -p "$LARES_DATA" || exit 1
 
 # A camera that hangs must not pile up checks; nobody who is started here may inherit the lock.
