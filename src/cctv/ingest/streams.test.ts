@@ -197,6 +197,37 @@ describe('a stream is followed', () => {
   });
 });
 
+test('a stream that changes its size again and again is followed on its one connection', async () => {
+  const sizes = [
+    [320, 240],
+    [640, 360],
+    [176, 144],
+  ] as const;
+  const clips = sizes.map(([wide, high]) =>
+    drawnClip({
+      codec: 'h264',
+      width: wide,
+      height: high,
+      fps: 10,
+      seconds: 1,
+      draw: movingSquare(wide, high),
+    }),
+  );
+  sim.add('/yard', clips[0]!);
+  read(sim.url('/yard'), { motionGate: false });
+  await follows();
+  for (let n = 1; n <= 12; n += 1) {
+    heard.forget();
+    const [wide] = sizes[n % 3]!;
+    sim.replace('/yard', clips[n % 3]!);
+    await until('tracks in it', () =>
+      heard.of('tracks').some((t) => t.width === wide && t.tracks.length > 0),
+    );
+  }
+  expect(heard.states('yard')).toEqual([]);
+  expect(sim.counts('/yard').connected).toBe(1);
+}, 40_000);
+
 test('B-frames are recorded at their times', async () => {
   const file = makeVideo(dir, 'b.mp4', {
     seconds: 4,
