@@ -90,8 +90,18 @@ describe('calibration', () => {
   it('says what to expect of it', async () => {
     await calibrate(request({ pointsFile: await pointsFile(measured()), references: ['gate=point:0,4'] }));
     const report = await checkCalibration(folder, 'drive');
-    expect(report).toMatch(/^drive, calibrated by points with metres at 2026-11-21T08:00:00.000Z\n/);
+    expect(report).toMatch(
+      /^drive, calibrated by points with metres at 2026-11-21T08:00:00.000Z\nfour points fit whatever was measured; a fifth shows a wrong one\n/,
+    );
     expect(report).toMatch(/\n5 +0\.\d\d m\n10 +0\.\d\d m\n20 +0\.\d\d m\n30 +\d\.\d\d m\nreferences: gate$/);
+    const { x, y } = seen({ x: 1, y: 9 });
+    const fifth = { picture: [x, y] as [number, number], ground: [1, 10.5] as [number, number] };
+    const five = await pointsFile(measured({ points: [...measured().points!, fifth] }));
+    const offs = /^points are off by (.*) m; look at one that stands out$/m.exec(
+      (await calibrate(request({ pointsFile: five }))).report,
+    )!;
+    const metres = offs[1]!.split(', ').map(Number);
+    expect(metres.indexOf(Math.max(...metres))).toBe(4);
     await expect(checkCalibration(folder, 'yard')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect(await readCalibration(folder, 'yard')).toBeUndefined();
   });

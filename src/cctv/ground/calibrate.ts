@@ -152,8 +152,15 @@ const methods: Readonly<Record<CalibrationFile['method'], string>> = {
   people: 'people walking by',
 };
 
+/** Eight numbers of four points make the eight of a ground, whatever they are. */
+const fitOf = (metres: readonly number[]): string[] =>
+  metres.length === 0
+    ? []
+    : metres.length === 4
+      ? ['four points fit whatever was measured; a fifth shows a wrong one']
+      : [`points are off by ${metres.map((m) => m.toFixed(2)).join(', ')} m; look at one that stands out`];
+
 function reportOf({ camera, created, method, projection, errors, references }: CalibrationFile): string {
-  const points = errors.points_m;
   return [
     `${camera}, calibrated by ${methods[method]} at ${created}`,
     ...(isLikely(projection)
@@ -161,9 +168,7 @@ function reportOf({ camera, created, method, projection, errors, references }: C
       : [
           'no camera sees a ground like this: two points are swapped, a number is wrong, or the picture is squeezed',
         ]),
-    ...(points.length === 0
-      ? []
-      : [`points are off by ${points.map((m) => m.toFixed(2)).join(', ')} m; look at one that stands out`]),
+    ...fitOf(errors.points_m),
     ...(errors.people_height_m === undefined
       ? []
       : [`people look ${errors.people_height_m.toFixed(2)} m tall; 1.60 to 1.80 is right`]),
