@@ -48,6 +48,8 @@ export interface Memory {
   readonly told: Map<string, Told>;
   /** By rule, camera, class and zone. */
   readonly cooling: Map<string, Cooling>;
+  /** What was noted last: every rule asks for it. */
+  noted?: { readonly o: Observation; readonly present: Present | undefined };
 }
 
 // Objects are told to have ended; one whose end was missed is forgotten after this.
@@ -74,6 +76,11 @@ function bound(map: Map<string, { at: number }>, most: number): void {
 
 /** Takes note of an observation, whatever rules say of it; noting it twice changes nothing. */
 export function note(memory: Memory, o: Observation): Present | undefined {
+  if (memory.noted?.o !== o) memory.noted = { o, present: noteNew(memory, o) };
+  return memory.noted.present;
+}
+
+function noteNew(memory: Memory, o: Observation): Present | undefined {
   let objects = memory.present.get(o.camera);
   if (o.ended === true) {
     objects?.delete(o.event);
