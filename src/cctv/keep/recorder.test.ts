@@ -270,10 +270,9 @@ describe('a disk that refuses', () => {
     });
     const { bytes, kept, said } = JSON.parse(stdout) as { bytes: number; kept: number; said: string[] };
     expect(bytes).toBeGreaterThan(250e6);
-    // Two files that cannot be closed, and what comes before an event.
+    // A file that cannot be closed, and what comes before an event.
     expect(kept).toBeLessThan(100e6);
-    expect(said).toHaveLength(2);
-    expect(said[0]).toContain('the disk is too slow for this camera');
+    expect(said).toEqual([expect.stringContaining('the disk is too slow for this camera')]);
   }, 60_000);
 
   test('that is not mounted gets nothing written beneath its mount point', async () => {

@@ -4,11 +4,9 @@ import type { RecordPlan, Signal } from '../ingest/messages.ts';
 import type { Tap } from '../ingest/tap.ts';
 import { ticks } from './mp4/boxes.codec.ts';
 import { Sampler, type Picture } from './mp4/sampler.ts';
-import { SegmentWriter } from './segment.ts';
+import { mostBehind, SegmentWriter } from './segment.ts';
 
 const retryMs = 10_000;
-// One file is being closed while the next one grows; beyond that the disk hangs, and more would only fill the memory.
-const mostUnfinished = 2;
 // What a minute of a generous camera weighs; a longer wish for the time before an event is cut short.
 const mostRingBytes = 64 * 2 ** 20;
 
@@ -44,7 +42,8 @@ class PacketRecorder implements Recorder {
   #writer: SegmentWriter | undefined;
   /** Events whose time the file holds. */
   #held = new Set<string>();
-  readonly #ending = new Set<Promise<void>>();
+  /** Files that are being closed. */
+  readonly #ending = new Map<SegmentWriter, Promise<void>>();
   #retryAt = -Infinity;
   #refused = false;
 
@@ -92,7 +91,7 @@ class PacketRecorder implements Recorder {
 
   async end(): Promise<void> {
     this.close();
-    await Promise.all(this.#ending);
+    await Promise.all(this.#ending.values());
   }
 
   /** Files are cut here: when one is long enough, no longer wanted, broken, or of other pictures. */
@@ -115,7 +114,9 @@ class PacketRecorder implements Recorder {
 
   #begin(): void {
     if (Math.abs(this.#options.clock.now() - this.#retryAt) < retryMs) return;
-    if (this.#ending.size >= mostUnfinished) return;
+    // A disk that hangs does not take another file either; it would only fill the memory.
+    const behind = [...this.#ending.keys()].reduce((bytes, writer) => bytes + writer.behind, 0);
+    if (behind >= mostBehind) return;
     const pictures = this.#ring.take();
     const [first] = pictures;
     if (first === undefined) return;
@@ -145,8 +146,10 @@ class PacketRecorder implements Recorder {
     this.#writer = undefined;
     this.#held = new Set();
     this.#ring.clear();
-    const ending = writer.end(next).finally(() => this.#ending.delete(ending));
-    this.#ending.add(ending);
+    this.#ending.set(
+      writer,
+      writer.end(next).finally(() => this.#ending.delete(writer)),
+    );
   }
 
   #say(level: 'warn' | 'error', message: string): void {

@@ -9,8 +9,8 @@ import type { Picture } from './mp4/sampler.ts';
 // At most this much is lost when the process is killed, besides the picture that waits for its successor.
 const fragmentTicks = ticks / 2;
 const fragmentBytes = 2 * 2 ** 20;
-// A disk that is this far behind does not come back in time.
-const mostBehind = 32 * 2 ** 20;
+/** Bytes that wait for the disk: one that is this far behind does not come back in time. */
+export const mostBehind = 32 * 2 ** 20;
 const usualTicks = ticks / 25;
 
 export interface SegmentOptions {
@@ -57,6 +57,11 @@ export class SegmentWriter {
   /** Seconds of video before this picture. */
   secondsAt(picture: Picture): number {
     return (picture.time - this.#base) / ticks;
+  }
+
+  /** Bytes that wait for the disk. */
+  get behind(): number {
+    return this.#behind;
   }
 
   get broken(): boolean {
