@@ -45,6 +45,7 @@ export async function smtpServer(
     tls?: 'starttls' | 'implicit' | 'none';
     maxBytes?: number;
     port?: number;
+    authMethods?: string[];
   } = {},
 ): Promise<SmtpServer> {
   const { dir, remove } = scratch('smtp');
@@ -76,6 +77,7 @@ export async function smtpServer(
     cert: readFileSync(file('crt')),
     disabledCommands: [...(tls === 'starttls' ? [] : ['STARTTLS']), ...(users === undefined ? ['AUTH'] : [])],
     authOptional: users === undefined,
+    ...(options.authMethods === undefined ? {} : { authMethods: options.authMethods }),
     allowInsecureAuth: true,
     disableReverseLookup: true,
     closeTimeout: 100,

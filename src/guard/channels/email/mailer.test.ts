@@ -255,6 +255,38 @@ test('line breaks in names and texts make no headers', async () => {
   expect(header(raw, 'Message-ID')).toMatch(/^<[0-9a-f]{40}@example\.org>$/);
 });
 
+test('whatever stands in it, a mail is plain ASCII in short lines, and its subject is read back', async () => {
+  const smtp = await server();
+  const open = mail(smtp.port);
+  const long = `Große Tür – ${'門'.repeat(200)} ${'x'.repeat(9_000)}`;
+  const gates = Array.from({ length: 40 }, () => ({ gate: 'zone', passed: true, text: long }));
+  await send(open, someAlert({ cameraName: 'Haustür 門', gates }));
+  await send(open, someAlert({ id: 'alert-2', text: long, cameraName: long, ruleName: long, label: long }));
+  for (const { raw } of smtp.mails) {
+    // RFC 5322, 2.1.1, and RFC 5321, 4.5.3.1.6.
+    expect(Math.max(...raw.split('\r\n').map((line) => line.length))).toBeLessThanOrEqual(998);
+    expect(raw).toMatch(/^[\r\n\t\x20-\x7e]*$/);
+  }
+  const words = [...header(smtp.mails[0]!.raw, 'Subject')!.matchAll(/=\?utf-8\?([QB])\?([^?]*)\?=/gi)];
+  const bytes = words.map(([, how, text]) =>
+    how!.toUpperCase() === 'B'
+      ? Buffer.from(text!, 'base64')
+      : Buffer.from(
+          text!
+            .replaceAll('_', ' ')
+            .replaceAll(/=([0-9A-F]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16))),
+          'latin1',
+        ),
+  );
+  expect(Buffer.concat(bytes).toString()).toContain('(Haustür 門)');
+});
+
+test.each(['LOGIN', 'PLAIN'])('a server that knows only AUTH %s is signed in at', async (method) => {
+  const smtp = await server({ users: { cctv: password }, authMethods: [method] });
+  await send(mail(smtp.port, { smtp_username: 'cctv', smtp_password: password }));
+  expect(smtp.mails.map((m) => m.user)).toEqual(['cctv']);
+});
+
 test('the picture is shown within the mail; without the file the words go alone', async () => {
   const smtp = await server();
   const { dir, remove } = scratch('mail');
