@@ -48,8 +48,6 @@ export interface OpenChannel<Action> {
   deliver(alert: AlertMessage, action: Action, signal: AbortSignal): Promise<void>;
   /** Tells many alerts at once, where the channel can say them in one message. Throws as `deliver`. */
   digest?(alerts: readonly AlertMessage[], action: Action, signal: AbortSignal): Promise<void>;
-  /** Makes ready what will probably be told soon, so that it is told sooner. */
-  prepare?(texts: readonly string[], signal: AbortSignal): Promise<void>;
   /** Whether it would work now, without telling anybody anything. Throws nothing. */
   check(signal: AbortSignal): Promise<ChannelHealth>;
   close(): Promise<void>;

@@ -90,11 +90,6 @@ export class AlertQueue {
     this.#wake();
   }
 
-  /** Texts that will probably be told soon. */
-  async prepare(texts: readonly string[], signal: AbortSignal): Promise<void> {
-    for (const { open } of this.#places.values()) await open?.prepare?.(texts, signal);
-  }
-
   /** Delivers until the signal aborts; what is on its way then stays for the next start. Closes the channels. */
   async run(signal: AbortSignal): Promise<void> {
     const { log } = this.#io;

@@ -21,11 +21,6 @@ export class Line {
     this.#now = now;
   }
 
-  /** How many wait for their turn. */
-  get length(): number {
-    return this.#waiting.length;
-  }
-
   /**
    * Runs `say` when its turn comes. Throws what it throws; TIMEOUT when `lateAt` (epoch ms) passes before its turn, or
    * when the signal aborts.

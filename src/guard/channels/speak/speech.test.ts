@@ -146,7 +146,6 @@ test('in the line the most severe and newest goes first, and what waited a minut
   });
   const left = expect(turn('left', 2, 6, 2_000_000, stop.signal)).rejects.toMatchObject({ code: 'TIMEOUT' });
   stop.abort();
-  expect(line.length).toBe(6);
   await clock.advance(1_000);
   release();
   await Promise.all([first, late, left, ...turns]);
@@ -359,7 +358,7 @@ test('the waits between connections double from 5 s to 5 min', () => {
   expect(reconnectMs(0, 0)).toBe(2_500);
 });
 
-test('texts that are made ready are played without asking the voice again', async () => {
+test('what was said before is said again without asking the voice', async () => {
   const { dir, remove } = scratch('ready');
   closers.push(remove);
   for (const name of ['aplay', 'espeak-ng']) symlinkSync(`/usr/bin/${name}`, `${dir}/${name}`);
@@ -370,7 +369,7 @@ test('texts that are made ready are played without asking the voice again', asyn
   );
   closers.push(() => open.close());
   const say = (text: string) => open.deliver(someAlert({ text, at: Date.now() }), { type: 'speak' }, never);
-  await open.prepare!(['A person at the gate'], never);
+  await say('A person at the gate');
   rmSync(`${dir}/espeak-ng`);
   await say('A person at the gate');
   await expect(say('Something else')).rejects.toMatchObject({ code: 'NOT_FOUND' });

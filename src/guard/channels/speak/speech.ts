@@ -225,11 +225,6 @@ export function openSpeech(
         io,
       );
     },
-    async prepare(texts, signal) {
-      const voices = settings.filter((s) => s.enabled);
-      for (const text of texts)
-        for (const speech of voices) await speakers.voice.say(text, speech, both(signal)).catch(() => {});
-    },
     check: (signal) => checkSpeech(settings, speakers, both(signal)),
     close: async () => {
       life.abort();
