@@ -1,3 +1,5 @@
+import { lookup } from 'node:dns/promises';
+import { AVERROR_EOF, AVERROR_INVALIDDATA } from 'node-av/constants';
 import type { Clock } from '#kernel/driver.ts';
 import type { Cause } from '../model.ts';
 import type { Status } from './outage.rules.ts';
@@ -103,14 +105,33 @@ async function nameIt(
   if (code === 0) return { cause: 'CODEC_UNSUPPORTED', detail: 'there is no video in this stream' };
   const cause = causeOf(code);
   if (cause !== undefined) return { cause, detail: words[cause] ?? cause };
-  if (describe === undefined)
-    return { cause: 'RTSP_CONNECT', detail: `the stream cannot be opened (${code})` };
+  if (describe === undefined) return nameWeb(code, url);
   const answer = await describe(url, { timeoutMs: probeEveryMs, signal });
   if (!answer.ok) return { cause: answer.cause, detail: answer.detail };
   return {
     cause: 'RTSP_SESSION',
     detail: `the camera describes the stream but does not play it (${code}); it may serve too many viewers`,
   };
+}
+
+const noVideo: ReadonlySet<number> = new Set([AVERROR_EOF, AVERROR_INVALIDDATA]);
+
+/** Why a file or an address of the web gives no video, where the code of libav does not tell. */
+async function nameWeb(code: number, url: string): Promise<Failure> {
+  if (!/^https?:/i.test(url))
+    return { cause: 'RTSP_CONNECT', detail: `the stream cannot be opened (${code})` };
+  if (noVideo.has(code))
+    return {
+      cause: 'RTSP_GARBAGE',
+      detail: 'no endless row of pictures (MJPEG) came; a still picture or a page is not enough',
+    };
+  const { hostname, host } = new URL(url);
+  const known = await lookup(hostname.replace(/^\[|\]$/g, '')).then(
+    () => true,
+    () => false,
+  );
+  if (!known) return { cause: 'RTSP_DNS', detail: `the host name ${hostname} is not known` };
+  return { cause: 'RTSP_CONNECT', detail: `${host} cannot be read (${code})` };
 }
 
 /** Why a camera that agreed to play sent nothing that can be read: asks it once more and looks at what comes. */

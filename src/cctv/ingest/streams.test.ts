@@ -338,6 +338,20 @@ describe('MJPEG', () => {
     );
   });
 
+  test('that is one picture only, or at a host that nobody knows, is named', async () => {
+    const still = await new MjpegSim({ pictures: jpeg, fps: 10 }).listen();
+    life.defer(() => still.close());
+    read(still.url.replace('/stream', '/snapshot.jpg'));
+    await until('the cause', () => lastState()?.state === 'down');
+    expect(lastState()).toMatchObject({
+      cause: 'RTSP_GARBAGE',
+      detail: 'no endless row of pictures (MJPEG) came; a still picture or a page is not enough',
+    });
+    read('http://alex:secret@nobody.invalid/video');
+    await until('the other cause', () => lastState()?.cause === 'RTSP_DNS');
+    expect(lastState()?.detail).toBe('the host name nobody.invalid is not known');
+  });
+
   test('of a shape that cannot be worked with is named, and the others of its process go on', async () => {
     sim.add('/yard', clip);
     const size = { width: 65_488, height: 16 };
