@@ -87,6 +87,18 @@ test('no threshold is suggested that would lose a true alert, or that rests on t
   expect(analyse([wrong(0.5), wrong(0.5), alert({ score: 0.9 })], { rules: [gate] }).advice).toEqual([]);
 });
 
+test('a distance is advised on as the rule judges it, by one standard deviation in favour of the alert', () => {
+  const far = [7, 7.2, 7.4].map((distance) => wrong(0.4, { distance, why: { sigma: 1 } }));
+  const near = alert({ distance: 4, why: { sigma: 0.1 } });
+  const texts = (rule: typeof gate) => analyse([...far, near], { rules: [rule] }).advice.map((a) => a.text);
+  expect(texts(gate)).toEqual([
+    'gate: conditions.distance_to_reference.value from 8 m to 6 m would have removed 3 of 3 false alerts and 0 of 1 others',
+  ]);
+  // What a rule asks for already is no advice.
+  const strict = { distance_to_reference: { reference: 'gate', operator: '<', value: 4 } };
+  expect(texts(ruleOf({ id: 'gate', conditions: strict }))).toEqual([]);
+});
+
 test('an alert of a rule that is gone is advised on without its setting', () => {
   const old = [wrong(0.5), wrong(0.5), wrong(0.5)].map((a) => ({ ...a, rule: 'old' }));
   expect(analyse(old, { rules: [] }).advice.map((a) => a.text)).toEqual([

@@ -1,5 +1,6 @@
 import type { AlertRow } from '#cctv/index.ts';
 import { localHour } from '#platform/local-time.ts';
+import { near } from './conditions.rules.ts';
 import type { AlertRule } from './config.ts';
 
 /** An alert of the book with what people said of it. */
@@ -52,49 +53,48 @@ interface Knob {
   readonly setting: string;
   readonly unit: string;
   readonly now: (rule: AlertRule) => number | undefined;
-  readonly applies: (rule: AlertRule | undefined) => boolean;
-  readonly value: (alert: JudgedAlert) => number | undefined;
+  readonly stricter: (limit: number, now: number) => boolean;
   readonly steps: readonly number[];
-  readonly keeps: (value: number, limit: number) => boolean;
+  /** Whether an alert would have been given at this limit; undefined where its figures are not known. */
+  readonly keeps: (alert: JudgedAlert, limit: number, rule: AlertRule | undefined) => boolean | undefined;
 }
 
-const nearer = ['<', '<='];
 const knobs: readonly Knob[] = [
   {
     setting: 'confidence_threshold',
     unit: '',
     now: (rule) => rule.confidence_threshold,
-    applies: () => true,
-    value: ({ why }) => (typeof why['score'] === 'number' ? why['score'] : undefined),
+    stricter: (limit, now) => limit > now,
     steps: Array.from({ length: 19 }, (_, i) => (i + 1) / 20),
-    keeps: (score, limit) => score >= limit,
+    keeps: ({ why }, limit) => (typeof why['score'] === 'number' ? why['score'] >= limit : undefined),
   },
   {
     setting: 'conditions.distance_to_reference.value',
     unit: ' m',
     now: (rule) => rule.conditions.distance_to_reference?.value,
-    applies: (rule) => nearer.includes(rule?.conditions.distance_to_reference?.operator ?? ''),
-    value: ({ distance }) => distance,
+    stricter: (limit, now) => limit < now,
     steps: Array.from({ length: 200 }, (_, i) => (200 - i) / 2),
-    keeps: (distance, limit) => distance <= limit,
+    keeps: ({ distance, why }, value, rule) => {
+      const wanted = rule?.conditions.distance_to_reference;
+      if (wanted?.operator.startsWith('<') !== true || distance === undefined) return undefined;
+      const sigma = typeof why['sigma'] === 'number' ? why['sigma'] : 0;
+      return near({ ...wanted, value }, { distance, sigma });
+    },
   },
 ];
 
 /** The mildest step of a knob that keeps the most false alarms away and loses no true alert. */
 function turn(knob: Knob, id: string, rule: AlertRule | undefined, alerts: readonly JudgedAlert[]): Advice[] {
-  if (!knob.applies(rule)) return [];
-  const seen = alerts.flatMap((a) => {
-    const value = knob.value(a);
-    return value === undefined ? [] : [{ value, wrong: a.falsePositive }];
-  });
-  const right = seen.filter((a) => !a.wrong);
-  const wrong = seen.filter((a) => a.wrong);
-  const removed = (limit: number) => wrong.filter((a) => !knob.keeps(a.value, limit)).length;
-  const harmless = knob.steps.filter((limit) => right.every((a) => knob.keeps(a.value, limit)));
+  const now = rule && knob.now(rule);
+  const steps = knob.steps.filter((limit) => now === undefined || knob.stricter(limit, now));
+  const seen = alerts.filter((a) => knob.keeps(a, steps[0] ?? 0, rule) !== undefined);
+  const right = seen.filter((a) => !a.falsePositive);
+  const wrong = seen.filter((a) => a.falsePositive);
+  const removed = (limit: number) => wrong.filter((a) => knob.keeps(a, limit, rule) !== true).length;
+  const harmless = steps.filter((limit) => right.every((a) => knob.keeps(a, limit, rule) === true));
   const most = Math.max(0, ...harmless.map(removed));
   const better = harmless.find((limit) => removed(limit) === most);
   if (better === undefined || most < leastFalse) return [];
-  const now = rule && knob.now(rule);
   const from = now === undefined ? '' : ` from ${now}${knob.unit}`;
   return [
     {

@@ -19,7 +19,11 @@ const lean = (sigma: number, value: number) => (Number.isFinite(sigma) ? Math.mi
 
 type Distance = NonNullable<Conditions['distance_to_reference']>;
 
-function near({ operator, value }: Distance, to: ToReference | undefined): boolean {
+/** Whether something stands at a distance of a rule, or may stand there. */
+export function near(
+  { operator, value }: Distance,
+  to: Pick<ToReference, 'distance' | 'sigma'> | undefined,
+): boolean {
   if (to === undefined) return false;
   const towards = operator === '<' || operator === '<=' ? -1 : 1;
   return compare(to.distance + towards * lean(to.sigma, value), operator, value);
