@@ -39,11 +39,12 @@ export interface CamerasParts {
 interface Running {
   readonly cctv: Cctv;
   readonly guard: HouseGuard;
-  readonly done: Promise<unknown>;
+  readonly done: readonly Promise<unknown>[];
   readonly stop: AbortController;
 }
 
 const calibrationsMs = 10_000;
+const againMs = 60_000;
 
 /**
  * Cameras and guard of one house. A house whose settings name no camera has neither: no process, no database, no
@@ -56,7 +57,9 @@ export class Cameras {
   #config: HouseConfig;
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
-  #stopped = false;
+  readonly #stop = new AbortController();
+  /** Why they could not start, so that it is told once. */
+  #trouble: string | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #lastAlerts = new Map<string, LastAlert | undefined>();
 
@@ -69,7 +72,7 @@ export class Cameras {
 
   /** Starts when there is a camera. Trouble with the book is told in health and does not stop the house. */
   async start(): Promise<void> {
-    if (this.#config.cameras.length === 0 || this.#running !== undefined || this.#stopped) return;
+    if (this.#config.cameras.length === 0 || this.#running !== undefined || this.#stop.signal.aborted) return;
     this.#starting ??= this.#begin().finally(() => (this.#starting = undefined));
     await this.#starting;
   }
@@ -83,13 +86,14 @@ export class Cameras {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stop.abort();
     await this.#starting;
     this.live.close();
     const running = this.#running;
     if (running === undefined) return;
     running.stop.abort();
-    await running.done;
+    // Whatever failed, what is known is written down.
+    await Promise.allSettled(running.done);
     await running.guard.stop();
     await running.cctv.stop();
     this.#running = undefined;
@@ -167,10 +171,11 @@ export class Cameras {
   async #begin(): Promise<void> {
     const { clock, log, store, health, timeZone, dataDir, presence, strangers, publisher } = this.#parts;
     const config = this.#config;
+    let cctv: Cctv | undefined;
     try {
       this.#calibrations.load(config.cameras);
       this.#accept();
-      const cctv = await Cctv.open(config, {
+      cctv = await Cctv.open(config, {
         ...this.#parts,
         live: this.live,
         groundOf: (camera) => this.#calibrations.groundOf(camera),
@@ -191,28 +196,41 @@ export class Cameras {
       });
       await guard.start();
       const changed = () => this.#listeners.forEach((listener) => listener());
-      cctv.service.onChange(changed);
+      const { service } = cctv;
+      service.onChange(changed);
       guard.guard.onAlert(({ camera, at, text }) => {
         this.#lastAlerts.set(camera, { at, text });
         changed();
       });
-      cctv.service.onObserved((observation) => guard.observe(observation));
+      service.onObserved((observation) => guard.observe(observation));
       // A picture lets a mail go that waited for it.
-      cctv.service.onSnapshot(() => guard.queue.wake());
+      service.onSnapshot(() => guard.queue.wake());
       const stop = new AbortController();
-      const done = Promise.all([
+      const done = [
         cctv.run(stop.signal),
         guard.run(stop.signal),
         this.#watchCalibrations(cctv, stop.signal),
-      ]);
-      done.catch((error: unknown) => log.error(`cctv error: ${reason(error)}`, { error }));
+      ];
+      for (const part of done)
+        part.catch((error: unknown) => log.error(`cctv error: ${reason(error)}`, { error }));
       this.#running = { cctv, guard, done, stop };
+      this.#trouble = undefined;
       health.set('cctv', 'ok', `${config.cameras.filter((c) => c.enabled).length} cameras`);
       if (config !== this.#config) this.configure(this.#config);
     } catch (error) {
+      await cctv?.book.close().catch(() => {});
       health.set('cctv', 'down', reason(error));
-      log.error(`cctv error: the cameras cannot start: ${reason(error)}`, { error });
+      if (this.#trouble !== reason(error))
+        log.error(`cctv error: the cameras cannot start, which is tried again: ${reason(error)}`, { error });
+      this.#trouble = reason(error);
+      void this.#again();
     }
+  }
+
+  /** A disk that comes late, or a lock that somebody holds, must not leave the house blind. */
+  async #again(): Promise<void> {
+    await this.#parts.clock.sleep(againMs, this.#stop.signal);
+    await this.start();
   }
 
   /** A camera that was calibrated just now has its metres without a restart. */
