@@ -102,6 +102,39 @@ describe('path over the ground', () => {
     expect(quantile(speeds, 0.5)).toBeLessThan(0.1);
   });
 
+  it.each([2, 5, 10])(
+    'says honestly how far feet that sway with the stride are off, at %i frames a second',
+    (fps) => {
+      // Errors of a calibration are those of another test.
+      const exact = { ...truth, covariance: truth.covariance.map((row) => row.map(() => 0)) };
+      const sure = new GroundView({ camera: 'drive', projection: exact, references: new Map() });
+      const random = normals(6);
+      const keep = Math.exp(-1 / fps / 0.5);
+      const scaled = Array.from({ length: 40 }, () => {
+        const path = new GroundPath(sure, 'person');
+        let [across, down] = [random(), random()];
+        return Array.from({ length: 30 }, (_, n) => {
+          const place = { x: 0, y: 7 + (1.2 * n) / fps };
+          [across, down] = [across, down].map((v) => keep * v + Math.sqrt(1 - keep * keep) * random()) as [
+            number,
+            number,
+          ];
+          const box = standing(place);
+          const step = path.step(start + (n * 1000) / fps, {
+            ...box,
+            left: box.left + (0.03 * box.height * across) / aspect,
+            height: box.height * (1 + 0.045 * down),
+          })!;
+          return Math.abs(step.y - place.y) / Math.sqrt(step.covariance.yy);
+        }).slice(8);
+      }).flat();
+      const share = (sigmas: number) => scaled.filter((v) => v <= sigmas).length / scaled.length;
+      expect(share(1)).toBeGreaterThan(0.55);
+      expect(share(1)).toBeLessThan(0.85);
+      expect(share(2)).toBeGreaterThan(0.9);
+    },
+  );
+
   it('gives no speed to somebody who stands, however the feet jitter', () => {
     const stood = walk(60, { x: 2, y: 10 }, { x: 0, y: 0 }, jitter(normals(8)));
     expect(

@@ -2,7 +2,7 @@ import type { Box, Ground, Polygon } from '../model.ts';
 import { sum, worstSigma, type Covariance } from './linear.rules.ts';
 import type { Located, Place } from './projection.rules.ts';
 import type { GroundState } from './references.rules.ts';
-import { velocityOf, type Sighting } from './velocity.rules.ts';
+import { swaySeconds, velocityOf, type Sighting } from './velocity.rules.ts';
 import { feetHidden, type GroundView } from './view.rules.ts';
 
 /** Where an object is on the ground and how it moves, after all that was seen of it. */
@@ -61,6 +61,8 @@ export class GroundPath {
   #heights: number[] = [];
   /** What was seen lately, leaps cut short. */
   #lately: Sighting[] = [];
+  /** Share of its error that a foot has in common with that of the frame before. */
+  #shared = 0;
   /** Frames in a row that did not fit. */
   #leaps = 0;
 
@@ -87,6 +89,7 @@ export class GroundPath {
     const seconds = this.#at === undefined ? Number.POSITIVE_INFINITY : (at - this.#at) / 1000;
     const known = seconds >= 0 && seconds <= forgetSeconds;
     if (known) this.#predict(seconds);
+    this.#shared = known ? Math.exp(-seconds / swaySeconds) : 0;
     const { x, y } = known ? this.#update(located) : this.#start(located);
     this.#at = at;
     const since = at - this.#gait.seconds * 1000;
@@ -174,10 +177,16 @@ export class GroundPath {
     return likely;
   }
 
-  #result({ model }: Located, inferred: boolean): GroundStep {
+  #result({ noise, model }: Located, inferred: boolean): GroundStep {
     const [x, y] = this.#state as [number, number];
     const p = this.#covariance;
-    const own: Covariance = { xx: p[0]![0]!, xy: p[0]![1]!, yy: p[1]![1]! };
+    // What feet share with the frame before is not averaged away, whatever the filter thinks.
+    const lasting = (filtered: number, seen: number) => filtered + this.#shared * (seen - filtered);
+    const own: Covariance = {
+      xx: lasting(p[0]![0]!, noise.xx),
+      xy: lasting(p[0]![1]!, noise.xy),
+      yy: lasting(p[1]![1]!, noise.yy),
+    };
     const covariance = sum(own, model);
     const moves = velocityOf(this.#lately, this.#gait.usual);
     // A velocity within its own noise is that of somebody who stands.

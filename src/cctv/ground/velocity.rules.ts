@@ -17,7 +17,7 @@ export interface Velocity extends Place {
  * Seconds for which the foot of a box stays wrong in the same way: boxes sway with the stride. Measured on people: two
  * feet 0.2 s apart share 0.6 of their error, 0.6 s apart 0.4, 1 s apart 0.25.
  */
-const swaySeconds = 0.5;
+export const swaySeconds = 0.5;
 
 /**
  * The velocity of the straight line through sightings, by generalised least squares for errors that fade with
