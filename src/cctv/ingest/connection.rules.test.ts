@@ -90,6 +90,13 @@ describe('reception', () => {
     other.trouble(63_010);
     for (let at = 63_200; at < 65_000; at += 200) other.trouble(at);
     expect(other.trouble(65_000)?.cause).toBe('RTSP_STALLED');
+    // A machine that is always late finds it, too.
+    const late = fed(100, 30);
+    expect([3000, 5000, 7000].map((at) => late.trouble(at)?.cause)).toEqual([
+      undefined,
+      undefined,
+      'RTSP_STALLED',
+    ]);
   });
 
   test('measures the keyframe interval and the rate', () => {

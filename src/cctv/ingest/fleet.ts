@@ -71,6 +71,8 @@ export class CameraFleet {
   /** The life of `run`; undefined before and after. */
   #life: AbortSignal | undefined;
   #watchedAt = 0;
+  /** When processes were last let off because we were held up; once, until they say something. */
+  #letOffAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -273,11 +275,12 @@ export class CameraFleet {
     this.#watchedAt = now;
     for (const { worker, cameras } of this.#slots.values()) {
       // What they said meanwhile waits to be heard.
-      if (heldUp && worker !== undefined) worker.heardAt = now;
+      if (heldUp && worker !== undefined && worker.heardAt > this.#letOffAt) worker.heardAt = now;
       if (worker === undefined || now - worker.heardAt < (worker.ready ? silentMs : startMs)) continue;
       this.#options.log.warn(`the process that reads ${cameras.join(', ')} hangs; it is killed`);
       worker.kill();
     }
+    if (heldUp) this.#letOffAt = now;
     this.#arrange();
   }
 

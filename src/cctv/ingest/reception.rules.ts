@@ -24,6 +24,8 @@ const pauseMs = 1000;
 export class Reception {
   #openedAt: number;
   #askedAt: number | undefined;
+  /** A pause of ours was made up for, and nothing has come since: on a machine that is always late stalls are found, too. */
+  #forgiven = false;
   /** Since when frames are expected. */
   #decodingAt: number | undefined;
   #packetAt: number | undefined;
@@ -49,6 +51,7 @@ export class Reception {
         this.#intervalMs === undefined ? gap : this.#intervalMs + rateShare * (gap - this.#intervalMs);
     }
     this.#packetAt = at;
+    this.#forgiven = false;
     this.#sinceKey += 1;
     if (!key) return;
     this.#keys += 1;
@@ -90,7 +93,7 @@ export class Reception {
     const pause = now - (this.#askedAt ?? now);
     this.#askedAt = now;
     // What came meanwhile is read before the camera is blamed.
-    if (pause > pauseMs) this.#forgive(pause, now);
+    if (pause > pauseMs && !this.#forgiven) this.#forgive(pause, now);
     const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
     const since = now - (this.#packetAt ?? this.#openedAt);
     if (this.#packetAt === undefined) {
@@ -128,6 +131,7 @@ export class Reception {
   }
 
   #forgive(pause: number, now: number): void {
+    this.#forgiven = true;
     const later = (at: number | undefined) => (at === undefined ? undefined : Math.min(now, at + pause));
     this.#openedAt = Math.min(now, this.#openedAt + pause);
     this.#packetAt = later(this.#packetAt);
