@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { usualClasses } from '#cctv/detect/config.ts';
 import { DetectorProcess } from '#cctv/detect/process.ts';
 import { CameraFleet } from '#cctv/ingest/fleet.ts';
 import type { CameraStats } from '#cctv/model.ts';
@@ -37,7 +38,7 @@ const fps = Number(values.fps);
 const scratch = mkdtempSync(join(tmpdir(), 'lares-bench-'));
 const stop = new AbortController();
 const detector = new DetectorProcess({
-  plan: { model: values.model, device: 'cpu', threads: 1 },
+  plan: { model: values.model, device: 'cpu', threads: 1, classes: usualClasses },
   folder: values.models ?? join(scratch, 'models'),
   clock: systemClock,
   log: silent,

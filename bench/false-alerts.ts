@@ -12,6 +12,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { usualClasses } from '#cctv/detect/config.ts';
 import { detectionsFromInput, letterbox, padding } from '#cctv/detect/letterbox.rules.ts';
 import { loadDetector } from '#cctv/detect/detector.ts';
 import type { Detector, Frame } from '#cctv/detect/model.ts';
@@ -167,7 +168,7 @@ async function watch(
 }
 
 const folder = await mkdtemp(path.join(tmpdir(), 'lares-false-'));
-const prepared = await prepareModel({ model: values.model }, folder);
+const prepared = await prepareModel({ model: values.model, classes: usualClasses }, folder);
 const detector = await loadDetector({ ...prepared, device: 'cpu', threads: 1, warn: console.error });
 const video = path.join(values.data, 'cctv/vtest.avi');
 const scenes: Readonly<Record<string, w.Picture>> = {

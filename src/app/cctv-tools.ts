@@ -66,7 +66,11 @@ function benchmarkCommand(cctv: Command, house: EditingHouse, settings: () => Pr
         const result = await benchmark({
           clip: clips[0]!,
           others: clips.slice(1),
-          models: await installedModels(folder, { model: detection.model, inputSize: detection.input_size }),
+          models: await installedModels(folder, {
+            model: detection.model,
+            inputSize: detection.input_size,
+            classes: detection.classes,
+          }),
           modelsFolder: folder,
           device: detection.device,
           threads: detection.threads,

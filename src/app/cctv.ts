@@ -388,6 +388,7 @@ function detectorPlan({ processing: { detection } }: Pick<HouseConfig, 'processi
   return {
     model: detection.model,
     inputSize: detection.input_size,
+    classes: detection.classes,
     device: detection.device,
     threads: detection.threads,
   };

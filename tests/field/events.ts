@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { usualClasses } from '#cctv/detect/config.ts';
 import { loadDetector } from '#cctv/detect/detector.ts';
 import type { Detector } from '#cctv/detect/model.ts';
 import { prepareModel } from '#cctv/detect/prepare.ts';
@@ -113,7 +114,9 @@ async function countTraffic(file: string, folder: string): Promise<string> {
 
 async function open(model: string, folder: string): Promise<Detector> {
   const warn = (message: string) => console.error(message);
-  return loadDetector({ ...(await prepareModel({ model }, folder)), device: 'cpu', threads: 1, warn });
+  // As the house looks: for the usual classes and no others.
+  const prepared = await prepareModel({ model, classes: usualClasses }, folder);
+  return loadDetector({ ...prepared, device: 'cpu', threads: 1, warn });
 }
 
 /**

@@ -64,7 +64,7 @@ const smaller = [
   { width: 320, height: 192 },
 ];
 
-/** Every model that is here, at its own size and, where it takes others, at smaller ones; the one in use comes first. */
+/** Every model that is here, at its own size and, where it takes others, at smaller ones; the one in use comes first. All look for what it looks for. */
 export async function installedModels(folder: string, used: WantedModel): Promise<WantedModel[]> {
   const others = (await listModels(folder, used.model)).filter((m) => m.installed).map((m) => m.name);
   const sizes = (model: string): WantedModel[] => [
@@ -73,7 +73,8 @@ export async function installedModels(folder: string, used: WantedModel): Promis
   ];
   const key = ({ model, inputSize = knownCard(model)?.input }: WantedModel) =>
     `${model} ${inputSize?.width}x${inputSize?.height}`;
-  return [...new Map([used, ...others.flatMap(sizes)].map((m) => [key(m), m])).values()];
+  const all = [used, ...others.flatMap(sizes)].map((m) => ({ ...m, classes: used.classes }));
+  return [...new Map(all.map((m) => [key(m), m])).values()];
 }
 
 /** Measures each stage alone, one after the other, and all of them together, in this process. */

@@ -30,11 +30,12 @@ const report = (message: Report) => {
 
 async function load(plan: DetectorPlan, folder: string): Promise<Detector> {
   const say = (level: 'info' | 'warn') => (message: string) => report({ kind: 'log', level, message });
-  const { card, file } = await prepareModel(plan, folder, say('info'));
-  const key = JSON.stringify([card, file, plan.device, plan.threads]);
+  const prepared = await prepareModel(plan, folder, say('info'));
+  const key = JSON.stringify([prepared.card, prepared.file, prepared.classes, plan.device, plan.threads]);
   if (loaded?.key === key) return loaded.detector;
   const before = loaded?.detector;
-  const detector = await loadDetector({ ...plan, card, file, warn: say('warn') });
+  const { device, threads } = plan;
+  const detector = await loadDetector({ ...prepared, device, threads, warn: say('warn') });
   loaded = { detector, key };
   await server.use(detector);
   await before?.close();
@@ -53,11 +54,11 @@ async function configure({ plan, folder, path: where }: Configure): Promise<void
     const standIn = loaded === undefined && plan.model !== defaultModel;
     const code = error instanceof LaresError ? error.code : 'INTERNAL';
     report({ kind: 'refused', code, message: reason(error), standIn });
-    const { device, threads } = plan;
+    const { device, threads, classes } = plan;
     if (standIn)
       await configure({
         kind: 'configure',
-        plan: { model: defaultModel, device, threads },
+        plan: { model: defaultModel, device, threads, classes },
         folder,
         path: where,
       });

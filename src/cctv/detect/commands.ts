@@ -83,7 +83,11 @@ export function modelCommands(parent: Command, house: ModelHouse): void {
       const named = isPath(model) ? path.resolve(model) : model;
       // What cannot be used is refused before the settings name it, at the size that they ask for.
       const { card } = await prepareModel(
-        { model: named, inputSize: size ?? processing.detection.input_size },
+        {
+          model: named,
+          inputSize: size ?? processing.detection.input_size,
+          classes: processing.detection.classes,
+        },
         modelsFolder(house.dataDir()),
         house.progress,
       );

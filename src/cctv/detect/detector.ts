@@ -9,6 +9,8 @@ import { suppress } from './suppress.rules.ts';
 
 export interface LoadOptions {
   readonly card: ModelCard;
+  /** What is looked for; all that the model knows unless given. */
+  readonly classes?: readonly string[];
   /** A file made ready by `prepare`: it takes uint8 pictures. */
   readonly file: string;
   /** `cpu` or `cuda:N`. */
@@ -84,6 +86,9 @@ export async function loadDetector(options: LoadOptions): Promise<Detector> {
   let together: Uint8Array | undefined;
   const found = new Candidates();
   const decode = decoders[card.decoding];
+  const wanted = Int32Array.from(
+    card.classes.flatMap((label, i) => (options.classes?.includes(label) === false ? [] : [i])),
+  );
 
   const joined = (frames: readonly Frame[]): Uint8Array => {
     if (frames.length === 1) return frames[0]!.data;
@@ -100,7 +105,7 @@ export async function loadDetector(options: LoadOptions): Promise<Detector> {
     const outputs = session.outputNames.map((name) => results[name] as RawOutput);
     return Array.from({ length: pictures }, (_, picture) => {
       found.count = 0;
-      decode(outputs, picture, threshold, card.input, found);
+      decode(outputs, picture, threshold, card.input, wanted, found);
       return suppress(found, card.classes, card.input);
     });
   };

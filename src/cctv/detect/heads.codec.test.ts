@@ -14,9 +14,16 @@ const output = (dims: number[], fill = 0): RawOutput & { data: Float32Array } =>
   data: new Float32Array(dims.reduce((a, b) => a * b, 1)).fill(fill),
 });
 
-function decode(decoding: Decoding, outputs: readonly RawOutput[], picture = 0, threshold = 0.5) {
+function decode(
+  decoding: Decoding,
+  outputs: readonly RawOutput[],
+  picture = 0,
+  threshold = 0.5,
+  kinds = 3,
+  wanted = Int32Array.from({ length: kinds }, (_, i) => i),
+) {
   const found = new Candidates();
-  decoders[decoding](outputs, picture, threshold, input, found);
+  decoders[decoding](outputs, picture, threshold, input, wanted, found);
   return Array.from({ length: found.count }, (_, i) => ({
     box: Array.from(found.boxes.subarray(4 * i, 4 * i + 4)),
     score: found.scores[i],
@@ -28,11 +35,11 @@ test('YOLOX: the cell, the stride and the product of objectness and class make a
   const out = output([2, places, 7]);
   // Second picture, stride 16 (after 32 places of stride 8), column 3 of row 1.
   out.data.set([0.5, 0.25, Math.log(2), Math.log(1), 0.8, 0.1, 0.75], (places + 32 + 4 + 3) * 7);
-  const [found, ...more] = decode('yolox', [out], 1);
+  const [found, ...more] = decode('yolox', [out], 1, 0.5, 2);
   expect(more).toEqual([]);
   expect(found!.box).toEqual([56 - 16, 20 - 8, 56 + 16, 20 + 8]);
   expect([found!.score, found!.index]).toEqual([expect.closeTo(0.6), 1]);
-  expect(decode('yolox', [out], 0)).toEqual([]);
+  expect(decode('yolox', [out], 0, 0.5, 2)).toEqual([]);
 });
 
 test('YOLOv8: columns are places, and the best class of each counts', () => {
@@ -56,8 +63,8 @@ test('NanoDet: the mean of each distribution is a distance in strides, joined or
   joined.data[(32 + 6) * 112 + 3] = 0.7;
   joined.data.set(sides, (32 + 6) * 112 + 80);
   const wanted = [{ box: [40, 8, 72, 72], score: expect.closeTo(0.7), index: 3 }];
-  expect(decode('nanodet', [...scores, ...distances])).toEqual(wanted);
-  expect(decode('nanodet', [joined])).toEqual(wanted);
+  expect(decode('nanodet', [...scores, ...distances], 0, 0.5, 80)).toEqual(wanted);
+  expect(decode('nanodet', [joined], 0, 0.5, 80)).toEqual(wanted);
 });
 
 test('a ready graph is taken as it is', () => {
@@ -72,6 +79,25 @@ test('a ready graph is taken as it is', () => {
   scores.data[0] = 0;
   expect(decode('decoded', [boxes, scores, classes], 0, 0)).toHaveLength(1);
 });
+
+test.each<[Decoding, number[], (kind: number) => number]>([
+  ['yolox', [1, places, 8], (kind) => 5 + kind],
+  ['yolov8', [1, 7, places], (kind) => (4 + kind) * places],
+  ['nanodet', [1, places, 112], (kind) => kind],
+])(
+  '%s: of one place the best of the classes that are wanted counts, however sure another one is',
+  (decoding, dims, at) => {
+    const out = output(dims);
+    if (decoding === 'yolox') out.data[4] = 1;
+    if (decoding === 'yolov8') for (const row of [2, 3]) out.data[row * places] = 8;
+    for (const [kind, score] of [0.6, 0.9, 0.7].entries()) out.data[at(kind)] = score;
+    const seen = (...kinds: number[]) =>
+      decode(decoding, [out], 0, 0.5, 0, Int32Array.from(kinds)).map(({ score, index }) => [index, score]);
+    expect(seen(0, 1, 2)).toEqual([[1, expect.closeTo(0.9)]]);
+    expect(seen(0, 2)).toEqual([[2, expect.closeTo(0.7)]]);
+    expect(seen(0)).toEqual([[0, expect.closeTo(0.6)]]);
+  },
+);
 
 const shapes: Readonly<Record<Decoding, number[][]>> = {
   decoded: [
@@ -106,7 +132,7 @@ test.each(Object.keys(shapes) as Decoding[])(
           return out;
         });
         const found = new Candidates();
-        decoders[decoding](outputs, 0, 0.5, input, found);
+        decoders[decoding](outputs, 0, 0.5, input, Int32Array.of(0, 1, 2), found);
         const list = suppress(found, ['a', 'b', 'c'], input, 0.5);
         for (const { box, score, label } of list) {
           expect(['a', 'b', 'c']).toContain(label);

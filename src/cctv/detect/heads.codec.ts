@@ -14,12 +14,17 @@ export interface InputSize {
   readonly height: number;
 }
 
-/** Adds the boxes of picture number `picture` with at least `threshold` to `found`. `outputs` are in the order of the file. */
+/**
+ * Adds the boxes of picture number `picture` with at least `threshold` to `found`. `outputs` are in the order of the file.
+ * Of the classes only those of the numbers `wanted` compete: a car seen from above is a car where nobody looks for cell
+ * phones.
+ */
 type Decoder = (
   outputs: readonly RawOutput[],
   picture: number,
   threshold: number,
   input: InputSize,
+  wanted: Int32Array,
   found: Candidates,
 ) => void;
 
@@ -28,7 +33,7 @@ const longestSide = 1e5;
 const bounded = (value: number) => Math.min(longestSide, Math.max(-longestSide, value));
 
 /** Graphs of our converter: boxes, best score and best class of each place, ready. */
-const decoded: Decoder = ([boxes, scores, classes], picture, threshold, _input, found) => {
+const decoded: Decoder = ([boxes, scores, classes], picture, threshold, _input, _wanted, found) => {
   const places = scores!.dims[1]!;
   const first = picture * places;
   const { data } = scores!;
@@ -49,10 +54,18 @@ const decoded: Decoder = ([boxes, scores, classes], picture, threshold, _input, 
   }
 };
 
+/** Which of the wanted classes has the highest score of those that start at `from`. */
+function highest(data: Float32Array | Int32Array, from: number, wanted: Int32Array): number {
+  let best = wanted[0]!;
+  for (let i = 1; i < wanted.length; i += 1)
+    if (data[from + wanted[i]!]! > data[from + best]!) best = wanted[i]!;
+  return best;
+}
+
 const strides = [8, 16, 32];
 
 /** YOLOX (arXiv:2107.08430): a row a place of centre, size, objectness and class scores, on grids of three strides. */
-const yolox: Decoder = ([output], picture, threshold, input, found) => {
+const yolox: Decoder = ([output], picture, threshold, input, wanted, found) => {
   const [, places, width] = output!.dims as [number, number, number];
   const { data } = output!;
   let at = picture * places * width;
@@ -62,9 +75,8 @@ const yolox: Decoder = ([output], picture, threshold, input, found) => {
         const objectness = data[at + 4]!;
         // The score is the product of two numbers of at most 1, so neither may be lower than the threshold.
         if (!(objectness >= threshold)) continue;
-        let best = at + 5;
-        for (let k = at + 6; k < at + width; k += 1) if (data[k]! > data[best]!) best = k;
-        const score = objectness * data[best]!;
+        const index = highest(data, at + 5, wanted);
+        const score = objectness * data[at + 5 + index]!;
         if (!(score >= threshold)) continue;
         const cx = (data[at]! + x) * stride;
         const cy = (data[at + 1]! + y) * stride;
@@ -76,13 +88,13 @@ const yolox: Decoder = ([output], picture, threshold, input, found) => {
           bounded(cx + halfWidth),
           bounded(cy + halfHeight),
           score,
-          best - at - 5,
+          index,
         );
       }
 };
 
 /** YOLOv8 and YOLO11: a column a place, its first four rows centre and size in pixels, then a score a class. */
-const yolov8: Decoder = ([output], picture, threshold, _input, found) => {
+const yolov8: Decoder = ([output], picture, threshold, _input, wanted, found) => {
   const [, rows, places] = output!.dims as [number, number, number];
   const { data } = output!;
   const first = picture * rows * places;
@@ -90,13 +102,13 @@ const yolov8: Decoder = ([output], picture, threshold, _input, found) => {
   best.fill(threshold, 0, places);
   index.fill(-1, 0, places);
   // Row by row, as the memory lies: a column at a time would miss the cache at every step.
-  for (let row = 4; row < rows; row += 1) {
-    const start = first + row * places;
+  for (const kind of wanted) {
+    const start = first + (4 + kind) * places;
     for (let i = 0; i < places; i += 1) {
       const score = data[start + i]!;
       if (score > best[i]! || (score === best[i]! && index[i] === -1)) {
         best[i] = score;
-        index[i] = row - 4;
+        index[i] = kind;
       }
     }
   }
@@ -142,7 +154,7 @@ function expected(data: Float32Array | Int32Array, at: number, bins: number): nu
  * NanoDet: class scores of every place and four distributions of distance, the strides either in outputs of their own
  * (scores first, then sides, finest stride first) or joined in one row a place.
  */
-const nanodet: Decoder = (outputs, picture, threshold, input, found) => {
+const nanodet: Decoder = (outputs, picture, threshold, input, wanted, found) => {
   const joined = outputs.length === 1;
   const levels = joined ? strides.length : outputs.length / 2;
   let row = 0;
@@ -158,9 +170,8 @@ const nanodet: Decoder = (outputs, picture, threshold, input, found) => {
     for (let i = 0; i < places; i += 1) {
       const place = joined ? picture * scores.dims[1]! + row + i : picture * places + i;
       const at = place * scores.dims[2]!;
-      let best = at;
-      for (let k = at + 1; k < at + classes; k += 1) if (scores.data[k]! > scores.data[best]!) best = k;
-      const score = scores.data[best]!;
+      const index = highest(scores.data, at, wanted);
+      const score = scores.data[at + index]!;
       if (!(score >= threshold)) continue;
       const cx = ((i % columns) + 0.5) * stride;
       const cy = (Math.floor(i / columns) + 0.5) * stride;
@@ -171,7 +182,7 @@ const nanodet: Decoder = (outputs, picture, threshold, input, found) => {
         bounded(cx + expected(sides.data, side + 2 * bins, bins) * stride),
         bounded(cy + expected(sides.data, side + 3 * bins, bins) * stride),
         score,
-        best - at,
+        index,
       );
     }
     row += places;

@@ -174,6 +174,28 @@ test('the model that comes by npm is converted once for each size, and never aga
   expect(await readdir(path.join(folder, 'ready'))).toEqual([path.basename(first.file)]);
 });
 
+test('a converted model knows only what is looked for, a file of somebody has all and is told what', async () => {
+  const inputSize = { width: 64, height: 64 };
+  const prepare = (classes?: string[]) => prepareModel({ model: 'centernet', inputSize, classes }, folder);
+  const [all, few] = [await prepare(), await prepare(['dog', 'unicorn', 'person'])];
+  expect([all.card.classes.length, all.classes]).toEqual([80, undefined]);
+  expect([few.card.classes, few.classes]).toEqual([
+    ['person', 'dog'],
+    ['person', 'dog'],
+  ]);
+  expect([few.made, few.file === all.file, (await prepare(['person', 'dog'])).made]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  // Better everything than nothing: whoever asks leaves out what nobody looks for.
+  expect((await prepare(['unicorn'])).card.classes.length).toBe(80);
+  const model = path.join(folder, 'own.onnx');
+  await writeFile(model, tinyModel(64));
+  const own = await prepareModel({ model, classes: ['class_1'] }, folder);
+  expect([own.card.classes, own.classes]).toEqual([['class_0', 'class_1'], ['class_1']]);
+});
+
 test.each([
   ['yolov8n', /^NOT_FOUND: the model yolov8n is not there .*lares cctv models install yolov8n --file PATH/],
   ['nanodet', /^NOT_FOUND: .*run lares cctv models install nanodet$/],

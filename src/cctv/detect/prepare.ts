@@ -17,10 +17,15 @@ export interface WantedModel {
   /** A name of the registry, or the path of an ONNX file. */
   readonly model: string;
   readonly inputSize?: InputSize | undefined;
+  /** What is looked for; all that the model knows unless given. What it does not know is left out. */
+  readonly classes?: readonly string[] | undefined;
 }
 
 export interface PreparedModel {
+  /** A model that is converted knows no other classes than those that are looked for. */
   readonly card: ModelCard;
+  /** What is looked for; absent means all of them. */
+  readonly classes?: readonly string[];
   /** An ONNX file that takes uint8 pictures of `card.input`. */
   readonly file: string;
   /** False where it was ready from the time before. */
@@ -47,13 +52,17 @@ export async function prepareModel(
   const recipe = isModelName(model) ? recipes[model] : undefined;
   const files = known === undefined ? [path.resolve(model)] : sourceFiles(known, folder);
   const sources = await Promise.all(files.map((file) => readSource(known, model, file)));
-  const card =
+  const whole =
     recipe === undefined
       ? ownCard(known, model, sources[0]!, inputSize)
       : { ...known!, input: inputSize ?? known!.input };
+  const looked = wanted.classes === undefined ? [] : whole.classes.filter((c) => wanted.classes!.includes(c));
+  const some = looked.length > 0 && looked.length < whole.classes.length ? { classes: looked } : {};
+  const card = recipe === undefined ? whole : { ...whole, ...some };
   const { width, height } = card.input;
   const hash = createHash('sha256');
   for (const source of sources) hash.update(source);
+  if (card !== whole) hash.update(card.classes.join('\n'));
   const stem = `${path
     .basename(card.name)
     .replaceAll(/[^\w.-]/g, '_')
@@ -61,16 +70,22 @@ export async function prepareModel(
   const ready = path.join(folder, 'ready');
   const name = `${stem}-${hash.digest('hex').slice(0, 16)}-v${converterVersion}.onnx`;
   const file = path.join(ready, name);
-  if (existsSync(file)) return { card, file, made: false };
+  if (existsSync(file)) return { card, ...some, file, made: false };
   progress(`${card.name}: making it ready for pictures of ${width}x${height}`);
   const onnx =
     recipe === undefined
       ? wrap(sources[0]!, preparations[card.decoding as keyof typeof preparations], card.input)
-      : convert(sources[0]!.toString('utf8'), sources[1]!, recipe, card.input).onnx;
+      : convert(
+          sources[0]!.toString('utf8'),
+          sources[1]!,
+          recipe,
+          card.input,
+          some.classes?.map((label) => whole.classes.indexOf(label)),
+        ).onnx;
   await writeAtomically(file, onnx);
   await removeOlder(ready, stem, name);
   progress(`${card.name}: ready`);
-  return { card, file, made: true };
+  return { card, ...some, file, made: true };
 }
 
 /** Where the files of a known model are, or would be. */

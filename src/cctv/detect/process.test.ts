@@ -124,6 +124,20 @@ test('a model that cannot be used is a problem with its remedy; another one is t
   expect([detector.pid, detector.problem]).toEqual([pid, undefined]);
 });
 
+test('nothing is told of what nobody looks for, and a change of that needs no restart', async () => {
+  const detector = start();
+  await detector.ready;
+  await until(() => camera!.input !== undefined);
+  const { pid } = detector;
+  const plan = { model, device: 'cpu', threads: 1 };
+  detector.configure({ ...plan, classes: ['class_1'] });
+  await detector.ready;
+  expect(await look()).toMatchObject({ detections: [[]] });
+  detector.configure({ ...plan, classes: ['class_0', 'class_1'] });
+  await detector.ready;
+  expect([await look(), detector.pid]).toEqual([seen, pid]);
+});
+
 test('a model that is not there is named with its remedy, and the one that npm brings looks meanwhile', async () => {
   model = 'yolov8n';
   const detector = start();

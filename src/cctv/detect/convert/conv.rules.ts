@@ -37,19 +37,23 @@ export function convolution(node: TfNode, t: Translator): readonly Value[] {
     dilation: middle(numbersAttribute(node, 'dilations')),
   };
   const { source, pads, out } = window(node, kernel, 0, t);
-  const own = depthwise ? inner * outer : outer;
   const fused = textsAttribute(node, 'fused_ops');
-  const follower = fused.length === 0 ? biasAfter(node, own, t) : undefined;
+  const whole = depthwise ? inner * outer : outer;
+  const follower = fused.length === 0 ? biasAfter(node, whole, t) : undefined;
+  const bias = fused.includes('BiasAdd') ? t.known(node.input[2]) : follower?.bias;
+  const only = depthwise ? undefined : t.wanted(node.name);
+  const own = only?.length ?? whole;
   const taken = source.shape[3]!;
   const channels = depthwise ? taken * outer : paddedChannels(follower?.add ?? node, own, t);
   const ordered: Constant = depthwise
     ? { shape: [own, 1, rows, columns], data: transpose(weights, [2, 3, 0, 1]).data }
-    : transpose(weights, [3, 2, 0, 1]);
+    : chosen(transpose(weights, [3, 2, 0, 1]), only);
   const kept = padded(ordered, [channels, depthwise ? 1 : taken, rows, columns]);
-  const bias = fused.includes('BiasAdd') ? t.known(node.input[2]) : follower?.bias;
   const inputs = [t.as(source, channelsFirst), t.graph.floats(kept.shape, kept.data)];
   if (bias !== undefined)
-    inputs.push(t.graph.floats([channels], padded({ shape: [own], data: bias.data }, [channels]).data));
+    inputs.push(
+      t.graph.floats([channels], padded(chosen({ ...bias, shape: [whole] }, only), [channels]).data),
+    );
   const made = t.graph.node('Conv', inputs, {
     kernel_shape: kernel.size,
     strides: kernel.stride,
@@ -82,6 +86,17 @@ function paddedChannels(node: TfNode, channels: number, t: Translator): number {
   return channels % alignment === 0 || !hidden(node)
     ? channels
     : channels + alignment - (channels % alignment);
+}
+
+/** Only these of the first axis; all where nothing is said. */
+function chosen(constant: Constant, rows: readonly number[] | undefined): Constant {
+  if (rows === undefined) return constant;
+  const [, ...rest] = constant.shape;
+  const length = volume(rest);
+  const data = new Float32Array(rows.length * length);
+  for (const [i, row] of rows.entries())
+    data.set(constant.data.subarray(row * length, (row + 1) * length), i * length);
+  return { shape: [rows.length, ...rest], data };
 }
 
 /** A constant in a larger shape; what is added is 0. */

@@ -8,7 +8,7 @@ import type { Preparation } from './wrap.codec.ts';
 import { Translator } from './translator.rules.ts';
 
 /** Goes up when the same source would give another file, so that files of the old converter are made anew. */
-export const converterVersion = 2;
+export const converterVersion = 3;
 
 /** How one family of weights wants its pictures and what its outputs mean. */
 export interface Recipe extends Preparation {
@@ -26,15 +26,21 @@ export interface Converted {
  * A TensorFlow.js graph model as ONNX (opset 13). It takes `image`, uint8 [pictures, height, width, 3] in red, green,
  * blue, and gives what its head says, so that no work a pixel is left to JavaScript. Throws USAGE for a size that is no multiple of 32, BAD_REPLY for a model that it cannot read.
  */
-export function convert(json: string, weights: Uint8Array, recipe: Recipe, size: Size): Converted {
+export function convert(
+  json: string,
+  weights: Uint8Array,
+  recipe: Recipe,
+  size: Size,
+  classes?: readonly number[],
+): Converted {
   for (const side of [size.width, size.height])
     if (side % 32 !== 0 || side < 32)
       throw new LaresError('USAGE', `input size ${size.width}x${size.height}: both must be multiples of 32`);
   const model = parseTfjs(json, weights);
   const own = originalSize(model);
   const same = own.width === size.width && own.height === size.height;
-  const originals = same ? undefined : translate(model, recipe, own).translator.shapes();
-  const { translator, graph } = translate(model, recipe, size, originals);
+  const originals = same ? undefined : translate(model, recipe, own, classes).translator.shapes();
+  const { translator, graph } = translate(model, recipe, size, classes, originals);
   const onnx = graph.done('lares');
   return { onnx, macs: translator.macs, nodes: graph.nodeCount };
 }
@@ -55,6 +61,7 @@ function translate(
   model: TfModel,
   recipe: Recipe,
   size: Size,
+  classes: readonly number[] | undefined,
   originals?: ReadonlyMap<string, readonly number[]>,
 ): { readonly translator: Translator; readonly graph: OnnxGraph } {
   const graph = new OnnxGraph();
@@ -70,7 +77,7 @@ function translate(
       ? { name, perm: inOrder(4), shape: [1, 3, height, width] }
       : { name, perm: channelsFirst, shape: [1, height, width, 3] },
   );
-  for (const end of recipe.head(translator, size))
+  for (const end of recipe.head(translator, size, classes))
     graph.output(end.name, end.value, end.type, ['pictures', ...end.shape]);
   return { translator, graph };
 }

@@ -66,6 +66,47 @@ test('the head of CenterNet gives the places that are surer than all around them
   }
 });
 
+test('of the classes that nobody looks for nothing is left, and the others compete among themselves', async () => {
+  const g = new TfGraph();
+  g.input('x', [1, 32, 32, 3]);
+  // Three classes by colour, the last of which is surest everywhere.
+  g.floats('colours', [1, 1, 3, 3], [0.01, 0, 0.02, 0, 0.01, 0.02, 0, 0, 0.02]);
+  g.floats('bias', [3], [1, 0.5, 4]);
+  g.op('_FusedConv2D', 'heat', ['x', 'colours', 'bias'], {
+    strides: ints(1, 4, 4, 1),
+    padding: text('SAME'),
+    fused_ops: { list: { s: [text('BiasAdd').s] } },
+  });
+  g.floats(
+    'four',
+    [1, 1, 3, 4],
+    Array.from({ length: 12 }, () => 0.1),
+  );
+  g.op('Conv2D', 'sides', ['x', 'four'], { strides: ints(1, 4, 4, 1), padding: text('SAME') });
+  const recipe = { ...plain, head: centernetHead('heat', 'sides') };
+  const look = async (kinds?: number[]) => {
+    const { classes, scores } = await run(
+      convert(g.json, g.bytes, recipe, size, kinds).onnx,
+      ramp,
+      [1, 32, 32, 3],
+    );
+    return { kinds: new Set(classes!.data.filter((_, i) => scores!.data[i]! > 0)), best: scores!.data[0]! };
+  };
+  const [all, last, two, one] = [await look(), await look([1, 2]), await look([0, 1]), await look([1])];
+  expect([all.kinds, last.kinds, one.kinds]).toEqual([new Set([2]), new Set([1]), new Set([0])]);
+  const pixel = (x: number, y: number) => [0, 1, 2].map((c) => ramp[(y * 32 + x) * 3 + c]!);
+  const places = Array.from({ length: 64 }, (_, i) => pixel(4 * (i % 8), 4 * Math.floor(i / 8)));
+  const sure = (heat: (rgb: number[]) => number) => 1 / (1 + Math.exp(-Math.max(...places.map(heat))));
+  expect(one.best).toBeCloseTo(
+    sure(([, green]) => 0.01 * green! + 0.5),
+    4,
+  );
+  expect(two.best).toBeCloseTo(
+    sure(([red, green]) => Math.max(0.01 * red! + 1, 0.01 * green! + 0.5)),
+    4,
+  );
+});
+
 test('the head of NanoDet turns distributions into boxes', async () => {
   const g = new TfGraph();
   g.input('x', [1, 32, 32, 3]);
@@ -88,7 +129,13 @@ test('the head of NanoDet turns distributions into boxes', async () => {
   const scores = counts.map((n, i) => output(`s${i}`, n, 2, (k) => (k % 2 === 0 ? 0.25 : 0.75)));
   // Everything on the last bin: two strides to each side.
   const sides = counts.map((n, i) => output(`d${i}`, n, 4 * bins, (k) => (k % bins === 2 ? 50 : 0)));
-  const { onnx } = convert(g.json, g.bytes, { ...plain, head: nanodetHead(scores, sides, bins - 1) }, size);
+  const recipe = { ...plain, head: nanodetHead(scores, sides, bins - 1) };
+  const { onnx } = convert(g.json, g.bytes, recipe, size);
+  const few = await run(convert(g.json, g.bytes, recipe, size, [0]).onnx, ramp, [1, 32, 32, 3]);
+  expect([new Set(few['classes']!.data), new Set(few['scores']!.data)]).toEqual([
+    new Set([0]),
+    new Set([0.25]),
+  ]);
   const out = await run(onnx, ramp, [1, 32, 32, 3]);
   expect([out['scores']!.dims, [...new Set(out['scores']!.data)]]).toEqual([[1, 21], [0.75]]);
   expect([...new Set(out['classes']!.data)]).toEqual([1]);

@@ -17,7 +17,8 @@ export interface End {
   readonly shape: readonly number[];
 }
 
-export type Head = (t: Translator, size: Size) => readonly End[];
+/** `classes` are the numbers of those that are wanted, which are counted anew from 0; undefined keeps all. */
+export type Head = (t: Translator, size: Size, classes?: readonly number[]) => readonly End[];
 
 /** Corners and steps of every place: `corners` + distance · `signs` is a box. */
 function grid(size: Size, strides: readonly number[], offset: number) {
@@ -46,8 +47,9 @@ const mostPeaks = 300;
  */
 export const centernetHead =
   (heatName: string, sidesName: string): Head =>
-  (t, size) => {
+  (t, size, wanted) => {
     const { graph } = t;
+    if (wanted !== undefined) t.only(heatName, wanted);
     const columns = size.width / centernetStride;
     const rows = size.height / centernetStride;
     const places = columns * rows;
@@ -85,7 +87,7 @@ export const centernetHead =
  */
 export const nanodetHead =
   (scores: readonly string[], sides: readonly string[], lastBin: number): Head =>
-  (t, size) => {
+  (t, size, wanted) => {
     const { graph } = t;
     const { corners, signs, places } = grid(size, [8, 16, 32], 0.5);
     const joined = (names: readonly string[]) =>
@@ -94,7 +96,9 @@ export const nanodetHead =
         names.map((name) => t.as(t.value(name), inOrder(3))),
         { axis: 1 },
       );
-    const heat = joined(scores);
+    const all = joined(scores);
+    const heat =
+      wanted === undefined ? all : graph.node('Gather', [all, graph.integers(wanted)], { axis: 2 });
     const steps = lastBin + 1;
     const spread = graph.node('Reshape', [joined(sides), graph.integers([0, places, 4, steps])]);
     const weights = graph.floats([steps, 1], [...Array(steps).keys()]);
