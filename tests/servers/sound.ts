@@ -12,8 +12,8 @@ export interface SoundMachine {
   played(): number;
   /** A device plays, hangs for ever, fails, is pulled out while it plays, or takes as long as the given seconds. */
   device(name: string, behaviour: 'plays' | 'hangs' | 'fails' | 'breaks' | number): void;
-  /** A Bluetooth speaker is connected, within reach, away, or was never paired. */
-  bluetooth(mac: string, state: 'connected' | 'near' | 'away' | 'unpaired'): void;
+  /** A Bluetooth speaker is connected, within reach, away (at once, or after a long search), or was never paired. */
+  bluetooth(mac: string, state: 'connected' | 'near' | 'away' | 'searched' | 'unpaired'): void;
   remove(): void;
 }
 
@@ -58,6 +58,7 @@ case "$1" in
   connect)
     echo "Attempting to connect to $2"
     if [ "$state" = near ]; then echo connected > "$here/bluetooth.$2"; echo "Connection successful"
+    elif [ "$state" = searched ]; then exec sleep 600
     elif [ "$state" = away ]; then echo "Failed to connect: org.bluez.Error.Failed br-connection-page-timeout"; fi ;;
 esac
 `;

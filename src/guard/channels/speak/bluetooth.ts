@@ -21,8 +21,8 @@ export interface BluetoothIo {
 export type BluetoothState = 'unknown' | 'connected' | 'away';
 
 /**
- * Keeps one Bluetooth speaker connected through `bluetoothctl`. The adapter does one thing at a time, so all speakers
- * share `adapter`.
+ * Keeps one Bluetooth speaker connected through `bluetoothctl`. The adapter makes one connection at a time, so all
+ * speakers share `adapter`.
  */
 export class BluetoothLink {
   readonly #mac: string;
@@ -79,8 +79,7 @@ export class BluetoothLink {
 
   async #connect(signal: AbortSignal): Promise<boolean> {
     try {
-      const fresh = await this.#adapter(async () => {
-        if (await this.#isConnected(signal)) return false;
+      const connect = async () => {
         await this.#run(['connect', this.#mac], signal);
         // Old versions end with 0 whatever happened, so the question is asked again.
         if (!(await this.#isConnected(signal)))
@@ -89,7 +88,9 @@ export class BluetoothLink {
             `the Bluetooth speaker ${this.#name} (${this.#mac}) does not connect; is it switched on and near, and not held by a phone?`,
           );
         return true;
-      });
+      };
+      // Who is connected does not wait for the adapter, which may be busy with a speaker that is away.
+      const fresh = !(await this.#isConnected(signal)) && (await this.#adapter(connect));
       this.#state = 'connected';
       this.#trouble = '';
       return fresh;
@@ -120,8 +121,11 @@ export class BluetoothLink {
     const { child, ended } = start('bluetoothctl', args, this.#io.env, AbortSignal.any([signal, limit]));
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => (text = (text + chunk.toString('utf8')).slice(-8_000)));
+    // It may have ended before all that it printed has come.
+    const over = new Promise<void>((resolve) => child.stdout.once('close', resolve));
     child.stdin.end();
     const { said } = await ended;
+    await over;
     if (signal.aborted) throw new LaresError('TIMEOUT', 'the voice was stopped');
     if (limit.aborted && args[0] !== 'connect')
       throw new LaresError('TIMEOUT', 'bluetoothctl does not answer; is the service bluetooth running?');

@@ -344,6 +344,24 @@ test('a Bluetooth speaker that is away is fetched in the background, ever more r
   expect(lines.filter((l) => l.includes('WARN'))).toHaveLength(2);
 });
 
+test('a speaker that is connected does not wait while another one is searched for', async () => {
+  const sound = machine();
+  const other = '12:22:33:44:55:66';
+  sound.bluetooth(mac, 'connected');
+  sound.bluetooth(other, 'searched');
+  const settings = speakersConfig.parse([
+    { id: 'garden', type: 'bluetooth', mac },
+    { id: 'shed', type: 'bluetooth', mac: other, device: 'other' },
+  ]);
+  const open = openSpeech(settings, someIo({ env: sound.env }), { ...timing, commandMs: 60_000 });
+  closers.push(() => open.close());
+  await until(() => sound.log().includes(`bluetoothctl connect ${other}`));
+  await open.deliver(someAlert({ at: Date.now() }), { type: 'speak', speaker: 'garden' }, never);
+  expect(sound.log().at(-1)).toBe('aplay end default');
+  // A search that had ended would have been followed by a question.
+  expect(sound.log().filter((l) => l === `bluetoothctl info ${other}`)).toHaveLength(1);
+});
+
 test('a speaker that was never paired says how to pair it', async () => {
   const sound = machine();
   const { open } = house(sound, [{ id: 'garden', type: 'bluetooth', mac }]);
