@@ -1,4 +1,4 @@
-import { duration, localTime, table } from '#platform/table.ts';
+import { duration, localTime, printable, table } from '#platform/table.ts';
 import type { AlertBody, CameraBody, CctvBody, SeenEventBody, SuppressedBody } from './body.ts';
 
 const percent = (share: number) => `${Math.round(share * 100)} %`;
@@ -103,5 +103,7 @@ export function whyText(alert: AlertBody, timeZone: string | undefined): string 
     `rule ${alert.rule}, camera ${alert.camera}, ${alert.severity}${alert.false_alarm ? ', a false alarm' : ''}`,
     ...gates.map((g) => `  ${g.passed ? 'yes' : 'no '} ${g.gate}: ${g.text}`),
     `event ${alert.event}${alert.snapshot === null ? '' : '; its picture: lares cctv snapshot --event ' + alert.event}`,
-  ].join('\n');
+  ]
+    .map(printable)
+    .join('\n');
 }

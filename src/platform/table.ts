@@ -1,8 +1,9 @@
+/** Text from outside as a terminal may get it: without what moves its cursor or forges a line. */
+export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\uFFFD');
+
 /** Text in columns for the terminal; the last column is not padded. Control characters from outside are replaced. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const clean = rows.map((row) =>
-    row.map((cell) => cell.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\uFFFD')),
-  );
+  const clean = rows.map((row) => row.map(printable));
   const all = [head, ...clean];
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
   const line = (row: readonly string[]) =>

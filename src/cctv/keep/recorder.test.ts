@@ -203,6 +203,9 @@ describe('a disk that refuses', () => {
       const file = ${JSON.stringify(h264)};
       await feed(recorder, file, 1000, { each: () => new Promise((resolve) => setTimeout(resolve, 5)) });
       await recorder.end();
+      now = 10_000;
+      await feed(recorder, file, 10_000, { each: () => new Promise((resolve) => setTimeout(resolve, 5)) });
+      await recorder.end();
       execFileSync('prlimit', ['--pid', String(process.pid), '--fsize=unlimited']);
       now = 20_000;
       await feed(recorder, file, 20_000);
@@ -219,8 +222,8 @@ describe('a disk that refuses', () => {
     expect(logs()).toHaveLength(1);
     expect(logs()[0]).toContain('recordings cannot be written');
     const rows = segments();
-    expect(rows.map(({ closed }) => closed)).toEqual([true, true]);
-    const [torn, whole] = rows.map(({ file }) => probe(file));
+    expect(rows.map(({ closed }) => closed)).toEqual([true, true, true]);
+    const [torn, , whole] = rows.map(({ file }) => probe(file));
     expect(torn!.frames).toBeGreaterThan(0);
     expect(torn!.frames).toBeLessThan(80);
     expect(whole!.frames).toBe(80);

@@ -45,6 +45,8 @@ class PacketRecorder implements Recorder {
   /** Files that are being closed. */
   readonly #ending = new Map<SegmentWriter, Promise<void>>();
   #retryAt = -Infinity;
+  /** Code of what the disk said last; undefined once a file was written whole. */
+  #trouble: string | undefined;
   #refused = false;
 
   constructor(options: RecorderOptions) {
@@ -127,15 +129,22 @@ class PacketRecorder implements Recorder {
 
   #write(first: Picture, events: ReadonlySet<string>): SegmentWriter {
     const { camera, plan, send, timeZone, clock } = this.#options;
+    let whole = true;
     return new SegmentWriter({
       folder: plan.folder,
       timeZone,
       track: first.track,
       first,
-      told: (state) => send({ kind: 'segment', camera, startAt: first.at, ...state, events: [...events] }),
-      failed: (error) => {
+      told: (state) => {
+        if (state.closed && whole) this.#trouble = undefined;
+        send({ kind: 'segment', camera, startAt: first.at, ...state, events: [...events] });
+      },
+      failed: ({ code, message }) => {
+        whole = false;
         this.#retryAt = clock.now();
-        send({ kind: 'log', level: 'error', camera, code: error.code, message: error.message });
+        // A disk that stays full is tried every ten seconds and told once.
+        if (this.#trouble !== code) send({ kind: 'log', level: 'error', camera, code, message });
+        this.#trouble = code;
       },
     });
   }
