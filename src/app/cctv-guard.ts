@@ -20,7 +20,10 @@ export function modeCommand(cctv: Command, house: House): void {
       if (mode === undefined && minutes !== undefined)
         throw new LaresError('USAGE', `--minutes needs a mode: ${modes.join(', ')}`);
       const now = mode === undefined ? await asked(house) : await set(house, mode, minutes);
-      const timeZone = house.configFile() === undefined ? undefined : (await house.config()).home.time_zone;
+      // The house runs with the settings of before while those of now are wrong.
+      const settings =
+        house.configFile() === undefined ? undefined : await house.config().catch(() => undefined);
+      const timeZone = settings?.home.time_zone;
       house.print(now, () => modeText(now, timeZone));
     });
 }

@@ -1,8 +1,21 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { databaseUrlOf, dataDirOf, envFilesOf, findConfig, loadHouse } from './context.ts';
+import { forgetAddress, tellAddress } from './address.ts';
+import {
+  cliHouse,
+  configPlaces,
+  databaseUrlOf,
+  dataDirOf,
+  envFilesOf,
+  findConfig,
+  loadHouse,
+  type GlobalOptions,
+} from './context.ts';
+import { usualDemoDir } from './demo-place.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -69,4 +82,56 @@ test('the data directory comes from the option, the environment, systemd, or sta
     // On an installed system a command uses the database of the service, wherever it is called.
     dataDirOf({ config: '/etc/lares/lares.yaml' }, {}),
   ]).toEqual(['/a', '/b', '/c', path.resolve('data'), '/var/lib/lares']);
+});
+
+test('settings are looked for here, where the cameras of the original had theirs, and where the service has them', () => {
+  expect(configPlaces({}, {})).toEqual(['lares.yaml', 'config/config.yaml', '/etc/lares/lares.yaml']);
+});
+
+/** A house that answers, and commands that are to find it. */
+async function running(options: GlobalOptions, env: Record<string, string> = {}) {
+  const server = createServer((_request, reply) => reply.end('{"here":true}')).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  const house = cliHouse(() => options, env, AbortSignal.timeout(10_000));
+  return { house, port, url: `http://127.0.0.1:${port}`, close: () => server.close() };
+}
+
+test('commands find the running house by its data, also while its settings are wrong or name another port', async () => {
+  const config = path.join(dir, 'lares.yaml');
+  const { house, url, close } = await running({ config, data: dir });
+  tellAddress(dir, url);
+  for (const text of ['http: { port: 1 }\n', 'nonsense: [\n']) {
+    writeFileSync(config, text);
+    expect(await house.get('/')).toEqual({ here: true });
+  }
+  forgetAddress(dir);
+  await expect(house.get('/')).rejects.toThrow('nonsense');
+  close();
+});
+
+test('what a killed house left, or a copy of its data, is no address', async () => {
+  const config = path.join(dir, 'lares.yaml');
+  const { house, port, close } = await running({ config, data: dir });
+  writeFileSync(config, `http: { port: ${port} }\n`);
+  // The largest process number of Linux is 2^22.
+  for (const left of ['4194305 http://127.0.0.1:1\n', 'no such thing', '']) {
+    writeFileSync(path.join(dir, 'address'), left);
+    expect(await house.get('/')).toEqual({ here: true });
+  }
+  close();
+});
+
+test('where nothing is set up, commands are about the demo house of this user while it runs', async () => {
+  const env = { XDG_CACHE_HOME: dir };
+  const { house, url, close } = await running({}, env);
+  const own = house.dataDir();
+  const demo = usualDemoDir(env);
+  mkdirSync(demo, { recursive: true });
+  tellAddress(demo, url);
+  expect([house.dataDir(), await house.get('/')]).toEqual([demo, { here: true }]);
+  expect(cliHouse(() => ({ data: dir }), env, AbortSignal.timeout(1_000)).dataDir()).toBe(dir);
+  forgetAddress(demo);
+  expect(house.dataDir()).toBe(own);
+  close();
 });

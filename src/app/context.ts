@@ -12,7 +12,9 @@ import { Logger } from '#platform/log.ts';
 import { readToken } from '#platform/token.ts';
 import { openStore } from '#store/index.ts';
 import { calibrationFolder } from '#cctv/ground/folder.rules.ts';
+import { addressIn } from './address.ts';
 import { crossCheck } from './cross-check.ts';
+import { usualDemoDir } from './demo-place.ts';
 import { houseMigrations } from './migrations.ts';
 import { envBindings, houseConfig, systemEnvFile, type HouseConfig } from './config.ts';
 
@@ -31,7 +33,8 @@ export interface GlobalOptions {
 /** Where settings are looked for, in this order. */
 export function configPlaces(options: GlobalOptions, env: Env): string[] {
   const named = options.config ?? env['LARES_CONFIG'];
-  return named === undefined ? ['lares.yaml', '/etc/lares/lares.yaml'] : [named];
+  // `config/config.yaml` is where the cameras of the original had theirs.
+  return named === undefined ? ['lares.yaml', 'config/config.yaml', '/etc/lares/lares.yaml'] : [named];
 }
 
 /** The configuration file in use; a named one even when it does not exist, so that the error names it. */
@@ -130,7 +133,15 @@ export function cliHouse(
     for (const secret of loaded.secrets) log.hide(secret);
     return loaded.config;
   };
+  /** Where nothing is set up and the demo house of this user runs, commands are about that. */
+  const dataDir = () => {
+    const demo = usualDemoDir(env);
+    const named = options().data ?? env['LARES_DATA'] ?? env['STATE_DIRECTORY'] ?? configFile();
+    return named === undefined && addressIn(demo) !== undefined ? demo : dataDirOf(options(), env);
+  };
   const configured = async () => {
+    const running = addressIn(dataDir());
+    if (running !== undefined) return running;
     const { host, port } = configFile() === undefined ? defaults(env).http : (await config()).http;
     return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   };
@@ -163,13 +174,12 @@ export function cliHouse(
   const house: EditingHouse = {
     config,
     configFile,
-    dataDir: () => dataDirOf(options(), env),
+    dataDir,
     store: () => {
       const bus = new Bus(() => {});
-      const dataDir = dataDirOf(options(), env);
       const databaseUrl = databaseUrlOf(configFile(), env);
       return openStore({
-        dataDir,
+        dataDir: dataDir(),
         databaseUrl,
         clock: systemClock,
         log,
@@ -189,7 +199,7 @@ export function cliHouse(
         method: 'POST',
         headers: {
           'content-type': 'application/json',
-          authorization: `Bearer ${readToken(dataDirOf(options(), env))}`,
+          authorization: `Bearer ${readToken(dataDir())}`,
         },
         body: JSON.stringify(body),
       }),

@@ -4,7 +4,8 @@ import type { DemoFaultBody, DemoFaultsBody } from '#http/index.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { table } from '#platform/table.ts';
 import { cliHouse, type GlobalOptions } from './context.ts';
-import { addressIn, usualDemoDir } from './demo-place.ts';
+import { addressIn } from './address.ts';
+import { usualDemoDir } from './demo-place.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -37,7 +38,7 @@ export function demoFaultCommand(
   const address = () =>
     demo.getOptionValueSource('port') === 'cli'
       ? `http://127.0.0.1:${demo.opts<{ port: number }>().port}`
-      : addressIn(dir());
+      : running(dir());
   const house = cliHouse(() => ({ ...options(), data: dir() }), env, signal, address);
   const command = demo
     .command('fault')
@@ -61,6 +62,16 @@ export function demoFaultCommand(
       house.print(done, () => `${done.paths.join(', ')}: ${fault}${lasts}`);
     }
   });
+}
+
+/** Address of the demo house with this data directory. Throws UNREACHABLE when none runs. */
+function running(dir: string): string {
+  const address = addressIn(dir);
+  if (address !== undefined) return address;
+  throw new LaresError(
+    'UNREACHABLE',
+    `no demo house of this user runs (none has its data in ${dir}); start one with: lares demo`,
+  );
 }
 
 /** Every fault that the options ask for. Throws USAGE when there is none. */

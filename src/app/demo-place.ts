@@ -1,7 +1,6 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
-import { LaresError } from '#kernel/errors.ts';
 import { lockDataDir } from '#store/index.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -11,8 +10,6 @@ export interface DemoPlace {
   /** Removed at the end; not where somebody named it. */
   readonly fleeting: boolean;
 }
-
-const addressFile = 'demo-address';
 
 /** Where the demo house of this user keeps its data, unless told: a place that `lares demo fault` finds too. */
 export function usualDemoDir(env: Env): string {
@@ -41,23 +38,5 @@ export function openDemoPlace(named: string | undefined, env: Env): DemoPlace {
 }
 
 export function closeDemoPlace({ dir, fleeting }: DemoPlace): void {
-  rmSync(fleeting ? dir : path.join(dir, addressFile), { recursive: true, force: true });
-}
-
-/** Lets `lares demo fault` find the demo house that has its data here. */
-export function tellAddress({ dir }: DemoPlace, url: string): void {
-  writeFileSync(path.join(dir, addressFile), `${url}\n`, { mode: 0o600 });
-}
-
-/** Address of the demo house with this data directory. Throws UNREACHABLE when none runs. */
-export function addressIn(dir: string): string {
-  try {
-    return readFileSync(path.join(dir, addressFile), 'utf8').trim();
-  } catch (cause) {
-    throw new LaresError(
-      'UNREACHABLE',
-      `no demo house of this user runs (there is no ${path.join(dir, addressFile)}); start one with: lares demo`,
-      { cause },
-    );
-  }
+  if (fleeting) rmSync(dir, { recursive: true, force: true });
 }

@@ -10,7 +10,7 @@ import { lockDataDir, openStore } from '#store/index.ts';
 import { houseConfig } from './config.ts';
 import type { GlobalOptions } from './context.ts';
 import { demoFaultCommand } from './demo-fault.ts';
-import { closeDemoPlace, openDemoPlace, tellAddress, type DemoPlace } from './demo-place.ts';
+import { closeDemoPlace, openDemoPlace, type DemoPlace } from './demo-place.ts';
 import { startHouse } from './house.ts';
 import { houseMigrations } from './migrations.ts';
 import { stopSignal } from './signals.ts';
@@ -152,7 +152,6 @@ async function live(options: DemoOptions, place: DemoPlace, { clock, log, signal
       simulated: true,
       signal,
     });
-    tellAddress(place, house.url);
     for (const { paths, what } of demo.faulty) log.info(`simulated: ${what}: ${paths.join(', ')}`);
     const pace = speed === 1 ? '' : `, ${speed} times as fast as real time`;
     log.info(

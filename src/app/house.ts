@@ -24,6 +24,7 @@ import { Supervisor } from '#platform/supervisor.ts';
 import { anyoneHome, presenceReadings } from '#presence/index.ts';
 import { PresenceService } from '#presence/service.ts';
 import { lockDataDir, openStore } from '#store/index.ts';
+import { forgetAddress, tellAddress } from './address.ts';
 import type { HouseConfig } from './config.ts';
 import { openMqtt } from './broker.ts';
 import { Cameras } from './cameras.ts';
@@ -302,6 +303,10 @@ async function start(options: HouseOptions, life: AsyncDisposableStack): Promise
     stats,
   });
   life.defer(() => server.close());
+  if (options.lookFirst !== true) {
+    tellAddress(dataDir, server.url);
+    life.defer(() => forgetAddress(dataDir));
+  }
 
   const running = [
     (options.lookFirst === true

@@ -35,7 +35,10 @@ export const buildProgram: BuildProgram = (env, signal) => {
   program
     .description('Senses a home, remembers it, explains it and acts on it.')
     .version(version)
-    .option('-c, --config <file>', 'settings; ./lares.yaml or /etc/lares/lares.yaml unless given')
+    .option(
+      '-c, --config <file>',
+      'settings; ./lares.yaml, ./config/config.yaml or /etc/lares/lares.yaml unless given',
+    )
     .option(
       '--data <dir>',
       'data directory; /var/lib/lares with settings in /etc, otherwise ./data, unless given',

@@ -20,8 +20,14 @@ interface ListOptions extends Span {
   readonly limit: string;
 }
 
+/** Undefined, which is that of the machine, also while the settings are wrong: the house runs with those of before. */
 const zone = async (house: CctvHouse): Promise<string | undefined> =>
-  house.configFile() === undefined ? undefined : (await house.config()).home.time_zone;
+  house.configFile() === undefined
+    ? undefined
+    : await house.config().then(
+        ({ home }) => home.time_zone,
+        () => undefined,
+      );
 
 const listing = (command: Command): Command =>
   withSpan(command, 'all')
