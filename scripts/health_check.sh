@@ -2,7 +2,7 @@
 # Looks after the cameras from cron (deploy/cron.d/smart-cctv). Says nothing while all is well.
 # A file named `maintenance` in the data directory, or a unit that is disabled, keeps a stopped system stopped.
 . "$(dirname "$(readlink -f "$0")")/places.sh"
-mkdir -p "$LARES_DATA" || exit 1
+mkdir -p -m 700 "$LARES_DATA" || exit 1
 
 # A camera that hangs must not pile up checks; nobody who is started here may inherit the lock.
 exec 9> "$LARES_DATA/health_check.lock"

@@ -62,7 +62,7 @@ test('a tidy installation has nothing to be found', () => {
 
 test('a planted secret is found in the program and in the logs, also in old ones, and is not shown', () => {
   put('docs/notes.md', `\nthe token is ${token}\n`, 0o644);
-  put('src/key.ts', 'const key = `-----BEGIN RSA PRIVATE KEY-----`;\n', 0o644);
+  put('src/key.ts', `const key = '-----BEGIN RSA ${'PRIVATE'} KEY-----';\n`, 0o644);
   put('data/logs/app-2026-01-01.log.gz', gzipSync(`first\nsecond ${token}\n`));
   put('data/logs/errors.log', 'x|ERROR|cctv|RTSP_AUTH|rtsp://admin:sunflower@192.0.2.20/s refuses\n');
   const { status, found, all } = scan();
