@@ -1,7 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { EventBook } from '#cctv/book/book.ts';
+import type { Publisher } from '#guard/channels/contract.ts';
 import { handOf } from '#guard/mode.rules.ts';
 import { sight } from '#guard/rules/fixture.ts';
 import { pastSituations } from '#guard/situation.rules.ts';
@@ -33,7 +35,11 @@ const person = (over: Partial<PersonView>): PersonView => ({
 });
 
 /** A guard with a book and a store of its own, and these people. */
-async function house(settings: object = {}, people: () => readonly PersonView[] = () => []) {
+async function house(
+  settings: object = {},
+  people: () => readonly PersonView[] = () => [],
+  publisher?: Publisher,
+) {
   const { dir, remove } = scratch('guard');
   const dataDir = path.join(dir, 'data');
   mkdirSync(dataDir);
@@ -58,7 +64,7 @@ async function house(settings: object = {}, people: () => readonly PersonView[] 
     presence: () => ({ at: clock.now(), people: people(), countHome: 0, devicesPresent: 0, guests: 0 }),
     strangers: () => [],
     cameraName: (camera: string) => camera,
-    publisher: undefined,
+    publisher,
   };
   const again = () => new HouseGuard(config, parts);
   const guard = again();
@@ -67,7 +73,7 @@ async function house(settings: object = {}, people: () => readonly PersonView[] 
     await store.close();
     remove();
   };
-  return { config, guard, again, clock, store, book, lines, close };
+  return { config, guard, again, clock, store, book, lines, dataDir, close };
 }
 
 const rules = {
@@ -157,6 +163,39 @@ test('who was told of, went away, came back and was held is told of after a rest
   expect(book.alerts().rows).toHaveLength(2);
   await one.close();
 });
+
+test('an alert is told while the book cannot be written, however soon it is looked for', async () => {
+  const told: string[] = [];
+  const publisher = {
+    prefix: 'lares',
+    publish: async (topic: string, payload: string) => {
+      told.push(`${topic} ${(JSON.parse(payload) as { rule: string }).rule}`);
+    },
+    reach: async () => {},
+  };
+  const settings = { alert_rules: [{ id: 'any', actions: [{ type: 'mqtt' }] }] };
+  const { guard, clock, book, dataDir, close } = await house(settings, () => [], publisher);
+  await guard.start();
+  const stop = new AbortController();
+  const ended = guard.run(stop.signal);
+  await clock.advance(0);
+  const other = new DatabaseSync(path.join(dataDir, 'events.db'));
+  other.exec('begin immediate');
+  guard.observe(sight({ at: clock.now() }));
+  // Something else calls the queue before the book has given up for now.
+  guard.queue.wake();
+  await clock.advance(5_000);
+  expect(told).toEqual(['lares/alerts/front any']);
+  other.exec('rollback');
+  other.close();
+  await expect.poll(() => book.counts().pending, { timeout: 10_000 }).toBe(0);
+  expect(book.deliveriesOf(book.alerts().rows[0]!.id).map((d) => d.state)).toEqual(['done']);
+  stop.abort();
+  await clock.advance(0);
+  await ended;
+  await guard.stop();
+  await close();
+}, 20_000);
 
 test('what rules remember is not needed to stop: a database that is gone is told, and nothing fails', async () => {
   const { guard, clock, store, book, lines, close } = await house(rules);

@@ -38,7 +38,6 @@ const handKey = 'guard.mode';
 // The line of an alert names how telling it went; by then most has been told.
 const resultsAfterMs = 10_000;
 const settlingMs = 60_000;
-const mostUnwritten = 200;
 
 /** The guard of one house, wired: rules, the queue of what is to be told, the mode of the house. */
 export class HouseGuard {
@@ -50,7 +49,6 @@ export class HouseGuard {
   #hand: HandMode | undefined;
   #situation: Situation | undefined;
   readonly #startedAt: number;
-  readonly #unwritten = new Map<string, AlertMessage>();
   readonly #ending = new AbortController();
   readonly #lines = new Set<Promise<void>>();
 
@@ -75,9 +73,9 @@ export class HouseGuard {
       store: book,
       find: (id) => {
         const row = book.findAlert(id);
-        // While the disk is full the book gives out what it could not write yet.
+        // While the file cannot be written the book gives out deliveries of alerts that it has not yet.
         return row === undefined
-          ? this.#unwritten.get(id)
+          ? this.guard.recent(id)
           : messageOf(row, (file) => path.resolve(dataDir, file));
       },
       channels,
@@ -96,11 +94,6 @@ export class HouseGuard {
       waiting: () => this.queue.wake(),
     });
     this.guard.onAlert((alert) => {
-      this.#unwritten.set(alert.id, alert);
-      for (const id of this.#unwritten.keys()) {
-        if (this.#unwritten.size <= mostUnwritten) break;
-        this.#unwritten.delete(id);
-      }
       const line = this.#writeLine(alert)
         .catch((error: unknown) => log.error(`alerts error: ${reason(error)}`, { error }))
         .then(() => void this.#lines.delete(line));

@@ -58,6 +58,7 @@ const recallMs = 24 * 3_600_000;
 // An alert carries the instant of its picture, which was looked at a little later.
 const latenessMs = 10_000;
 const mostRecalled = 1_000;
+const mostRecent = 1_000;
 
 /**
  * Judges what the cameras see by the rules of the house, and who is home. An alert and everything that is to be sent for
@@ -68,6 +69,7 @@ export class Guard {
   readonly #listeners = new Set<(alert: AlertMessage) => void>();
   #rules: readonly AlertRule[] = [];
   #memory: Memory = newMemory();
+  readonly #recent = new Map<string, AlertMessage>();
   #savedAt = 0;
 
   constructor(io: GuardIo) {
@@ -95,6 +97,11 @@ export class Guard {
 
   rules(): readonly AlertRule[] {
     return this.#rules;
+  }
+
+  /** One of the last alerts, also before the book has it. */
+  recent(id: string): AlertMessage | undefined {
+    return this.#recent.get(id);
   }
 
   /** Every alert once it is written down. Returns a function that unsubscribes. */
@@ -162,6 +169,9 @@ export class Guard {
       attempts: 0,
       dueAt: seen.at,
     }));
+    // Its deliveries may be asked for before the book has it: a disk may be full, or another program hold the file.
+    this.#recent.set(message.id, message);
+    for (const old of this.#recent.keys()) if (this.#recent.size > mostRecent) this.#recent.delete(old);
     const written = book.alert(rowOf(message, verdict), deliveries).then(() => {
       waiting();
       this.#tell(message, deliveries.length);
