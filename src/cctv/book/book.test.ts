@@ -212,8 +212,10 @@ test('while another program holds the file, alerts are sent from memory once, an
   other.exec('begin immediate');
   await book.alert(anAlert('a1', start), [aDelivery('d1', 'a1', start)]);
   expect(book.due(start, 10).map(({ id }) => id)).toEqual(['d1']);
+  expect([book.waiting(), book.waiting('speak')]).toEqual([1, 1]);
   await book.mark('d1', 'done', { attempts: 1 });
   expect(book.due(start, 10)).toEqual([]);
+  expect(book.waiting()).toBe(0);
   expect(book.counts()).toMatchObject({ pending: 2, problem: expect.stringContaining('locked') });
   other.exec('rollback');
   other.close();

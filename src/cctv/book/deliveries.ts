@@ -91,10 +91,19 @@ export class Deliveries {
 
   /** How many are not over, by channel. */
   waiting(): ReadonlyMap<string, number> {
-    const counted = this.#file.all(
-      `select channel, count(*) as n from deliveries where state = 'waiting' group by channel`,
+    const held = [...this.#unwritten.values()].map(({ row }) => row);
+    const counts = new Map(
+      this.#file
+        .all(
+          `select channel, count(*) as n from deliveries
+           where state = 'waiting' and id not in (select value from json_each(?)) group by channel`,
+          JSON.stringify(held.map(({ id }) => id)),
+        )
+        .map((row) => [String(row['channel']), Number(row['n'])]),
     );
-    return new Map(counted.map((row) => [String(row['channel']), Number(row['n'])]));
+    for (const { channel, state } of held)
+      if (state === 'waiting') counts.set(channel, (counts.get(channel) ?? 0) + 1);
+    return counts;
   }
 
   #hold(row: DeliveryRow): void {
