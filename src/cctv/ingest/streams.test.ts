@@ -26,6 +26,7 @@ import { JpegWriter } from './jpeg.ts';
 
 const [width, height] = [320, 240];
 let dir: string;
+let recordings: string;
 let clip: Clip;
 let hevc: Clip;
 let detector: DetectorServer;
@@ -39,6 +40,8 @@ beforeAll(async () => {
   clip = drawnClip({ codec: 'h264', width, height, fps: 10, seconds: 2, draw, keyframeSeconds: 1 });
   hevc = drawnClip({ codec: 'h265', width, height, fps: 10, seconds: 2, draw, keyframeSeconds: 1 });
   dir = mkdtempSync(path.join(tmpdir(), 'lares-streams-'));
+  recordings = path.join(dir, 'recordings');
+  await new KeepFolders(path.join(dir, 'kept.json')).claim(recordings);
   detector = new DetectorServer();
   await detector.listen(path.join(dir, 'detector.sock'));
   await detector.use(brightSquares());
@@ -167,10 +170,24 @@ describe('a stream is followed', () => {
     test.each(rows)(`of ${codec} %s`, async (_, options, faults) => {
       sim.add('/yard', codec === 'h264' ? clip : hevc, options);
       sim.fault('/yard', faults);
-      read(sim.url('/yard'));
+      const folder = path.join(recordings, [codec, ...Object.keys({ ...options, ...faults })].join('-'));
+      const record = {
+        mode: 'continuous',
+        folder,
+        segmentSeconds: 1,
+        preSeconds: 1,
+        postSeconds: 1,
+      } as const;
+      read(sim.url('/yard'), { record });
+      fleet.order({ kind: 'watch', camera: 'yard', on: true });
       await follows();
       const pictures = () => heard.of('stats').at(-1)?.stats.frames ?? 0;
       await until('more pictures than a second has', () => pictures() > 25);
+      await until('video', () => heard.of('segment').some((s) => s.closed && s.bytes > 1000));
+      expect(heard.of('live')[0]).toMatchObject({
+        part: 'init',
+        mime: expect.stringMatching(codec === 'h264' ? /^avc1\./ : /^hvc1\./) as string,
+      });
       expect(heard.states('yard')).toEqual(['connecting', 'live']);
       expect(heard.of('stream')[0]!.info).toMatchObject({ width, height });
     });
@@ -234,8 +251,6 @@ test('B-frames are recorded at their times', async () => {
     args: ['-bf', '2', '-b_strategy', '0', '-sc_threshold', '0'],
   });
   sim.add('/yard', await fileMedia(file));
-  const recordings = path.join(dir, 'recordings');
-  await new KeepFolders(path.join(dir, 'kept.json')).claim(recordings);
   const folder = path.join(recordings, 'yard');
   const record = { mode: 'continuous', folder, segmentSeconds: 2, preSeconds: 1, postSeconds: 1 } as const;
   read(sim.url('/yard'), { record });
@@ -259,7 +274,7 @@ test('a picture of a camera that is only recorded is taken from its one connecti
     '/slow',
     drawnClip({ codec: 'h264', width, height, fps: 10, seconds: 3, draw, keyframeSeconds: 3 }),
   );
-  const folder = path.join(dir, 'recordings', 'slow');
+  const folder = path.join(recordings, 'slow');
   const record = { mode: 'continuous', folder, segmentSeconds: 60, preSeconds: 1, postSeconds: 1 } as const;
   read(sim.url('/slow'), { detect: false, record });
   await until('its life', () => lastState()?.state === 'live');
