@@ -159,7 +159,8 @@ export const alertRule = z
       .meta(
         meta({
           title: 'Home mode',
-          description: 'Modes of the house in which it alerts; all unless set. See guard.mode',
+          description:
+            'Modes of the house in which it alerts; all unless set. away also holds while nobody can tell who is home. See guard.mode',
           examples: [['away', 'night']],
         }),
       ),
