@@ -146,6 +146,25 @@ test('a clock that is set back an hour neither keeps an event from ending nor le
   expect(segments().map(({ file }) => probe(file).frames)).toEqual([50, 20]);
 });
 
+test.each([
+  ['ahead by a day', 24],
+  ['back by an hour', -1],
+])('a clock that leaps %s begins another file, and no picture stands for hours', async (_, hours) => {
+  const leap = hours * 3_600_000;
+  const tap = recorder({ segmentSeconds: 60 });
+  await feed(tap, h264, start, { clock: (at) => (at < start + 3_500 ? at : at + leap) });
+  await tap.end();
+  const rows = segments().toSorted((a, b) => Math.abs(a.startAt - start) - Math.abs(b.startAt - start));
+  expect(rows.map(({ startAt, endAt }) => [startAt - start, endAt - startAt])).toEqual([
+    [0, 4_000],
+    [4_000 + leap, 4_000],
+  ]);
+  expect(rows.map(({ file }) => probe(file))).toMatchObject([
+    { frames: 40, seconds: 4 },
+    { frames: 40, seconds: 4 },
+  ]);
+});
+
 test('a new connection and a change of the picture begin a new file, with time going on', async () => {
   const small = makeVideo(videos, 'small.mp4', { seconds: 2, size: '160x120' });
   const tap = recorder({ segmentSeconds: 60 });

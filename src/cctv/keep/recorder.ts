@@ -40,6 +40,8 @@ class PacketRecorder implements Recorder {
   /** Events that go on, and those that ended at most `postSeconds` ago with that instant. */
   readonly #events = new Map<string, number | undefined>();
   #writer: SegmentWriter | undefined;
+  /** A clock leapt since its file began. */
+  #leapt = false;
   /** Events whose time the file holds. */
   #held = new Set<string>();
   /** Files that are being closed. */
@@ -69,6 +71,7 @@ class PacketRecorder implements Recorder {
     if (this.#options.plan.mode === 'off') return;
     const picture = this.#sampler.picture(packet, at, key);
     if (picture === undefined) return;
+    this.#leapt ||= picture.leapt;
     if (key) this.#atKeyframe(picture);
     if (this.#writer !== undefined) {
       if (picture.track === this.#writer.track) this.#writer.add(picture);
@@ -96,14 +99,14 @@ class PacketRecorder implements Recorder {
     await Promise.all(this.#ending.values());
   }
 
-  /** Files are cut here: when one is long enough, no longer wanted, broken, or of other pictures. */
+  /** Files are cut here: when one is long enough, no longer wanted, broken, of other pictures, or of another time. */
   #atKeyframe(picture: Picture): void {
     const writer = this.#writer;
     if (writer === undefined) return;
     const { segmentSeconds } = this.#options.plan;
     const long = writer.secondsAt(picture) >= segmentSeconds;
-    if (long || writer.broken || picture.track !== writer.track || !this.#wanted(picture.at))
-      this.#finish(picture);
+    const other = writer.broken || this.#leapt || picture.track !== writer.track;
+    if (long || other || !this.#wanted(picture.at)) this.#finish(picture);
   }
 
   #wanted(at: number): boolean {
@@ -123,6 +126,7 @@ class PacketRecorder implements Recorder {
     const [first] = pictures;
     if (first === undefined) return;
     this.#held = new Set(this.#events.keys());
+    this.#leapt = pictures.some((picture, i) => i > 0 && picture.leapt);
     this.#writer = this.#write(first, this.#held);
     for (const picture of pictures.slice(1)) this.#writer.add(picture);
   }
@@ -153,6 +157,7 @@ class PacketRecorder implements Recorder {
     const writer = this.#writer;
     if (writer === undefined) return;
     this.#writer = undefined;
+    this.#leapt = false;
     this.#held = new Set();
     this.#ring.clear();
     this.#ending.set(

@@ -20,13 +20,15 @@ export interface Picture {
   readonly time: number;
   readonly shift: number;
   readonly track: Track;
+  /** The time of day or the camera's clock leapt before it: `at` and `time` are no longer as far apart as they were. */
+  readonly leapt: boolean;
 }
 
 /** FFmpeg's numbers, which never change (libavcodec/codec_id.h). */
 const codecs: Readonly<Record<number, VideoCodec>> = { 27: 'h264', 173: 'hevc' };
 /** AV_NOPTS_VALUE (libavutil/avutil.h). */
 const unknown = -(2n ** 63n);
-// A camera whose clock leaps is believed for how long its pictures took to come, not for its clock.
+// No picture of a live camera stands longer: its clock leapt, or ours.
 const leap = 2 * ticks;
 
 /** Makes pictures for MP4 of the packets of one stream. Uses no native code. */
@@ -70,7 +72,7 @@ export class Sampler {
     this.#track = trackOf(this.#codec!, merged) ?? this.#track;
   }
 
-  #clock(packet: Packet, at: number): { time: number; shift: number } {
+  #clock(packet: Packet, at: number): { time: number; shift: number; leapt: boolean } {
     const { num, den } = packet.timeBase;
     const scale = (stamp: bigint) =>
       stamp === unknown || den === 0 ? undefined : (Number(stamp) * ticks * num) / den;
@@ -80,11 +82,12 @@ export class Sampler {
     const passed = last === undefined ? 0 : ((at - last.at) * ticks) / 1000;
     const stepped =
       last === undefined || decoded === undefined || Number.isNaN(last.stamp) ? passed : decoded - last.stamp;
-    const step = Math.abs(stepped - passed) > leap ? passed : stepped;
+    const leapt = Math.abs(stepped - passed) > leap;
+    const step = [stepped, passed].find((one) => one > 0 && one <= leap) ?? Math.min(passed, leap);
     const time = last === undefined ? 0 : Math.round(Math.max(last.time + 1, last.time + step));
     this.#last = { at, time, stamp: decoded ?? NaN };
     const shift = shown === undefined || decoded === undefined ? 0 : Math.round(shown - decoded);
-    return { time, shift: Math.abs(shift) > leap ? 0 : shift };
+    return { time, shift: Math.abs(shift) > leap ? 0 : shift, leapt };
   }
 }
 
