@@ -264,7 +264,7 @@ test('one delivery that the peer refuses holds up none of the others', async () 
     { concurrency: 1 },
   );
   const alerts = ['bad', 'good-1', 'good-2'].map((id) => someAlert({ id }));
-  const { queue, store, clock } = await house({ channels: { test: peer.channel }, alerts });
+  const { queue, store, clock, lines } = await house({ channels: { test: peer.channel }, alerts });
   store.add(...alerts.map((a) => ({ id: a.id, alert: a.id })));
   queue.wake();
   await clock.advance(2_000);
@@ -275,6 +275,8 @@ test('one delivery that the peer refuses holds up none of the others', async () 
     state: 'given-up',
     detail: 'given up 24 h after the alert, too late to tell; last: the server does not accept this one',
   });
+  // Once for the trouble, and once for the end.
+  expect(lines.filter((l) => l.includes('does not accept this one'))).toHaveLength(2);
 });
 
 test('what a person must mend is parked with a note, asked once an hour, and tried at once when the settings change', async () => {

@@ -264,7 +264,7 @@ export class AlertQueue {
     const dueAt = clock.now() + waitMs;
     const text = failure.message;
     if (counts) place.failures += 1;
-    const news = lane.why !== text;
+    const news = (rest === 'lane' ? lane.why : batch[0]!.row.detail) !== text;
     if (rest === 'lane') Object.assign(lane, { restUntil: dueAt, why: text, parked, next: [] });
     if (rest === 'lane' && counts) lane.failures += 1;
     if (news && parked)
