@@ -4,7 +4,7 @@ import path from 'node:path';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { Configure, DetectorPlan, Report } from './child.model.ts';
 import { loadDetector } from './detector.ts';
-import type { Detector } from './model.ts';
+import type { Detector, ModelCard } from './model.ts';
 import { prepareModel } from './prepare.ts';
 import { defaultModel } from './registry.ts';
 import { DetectorServer, faceOf } from './server.ts';
@@ -28,15 +28,28 @@ const report = (message: Report) => {
   if (process.connected) process.send?.(message, () => {});
 };
 
+const named = (labels: readonly string[]) => labels.slice(0, 20).join(', ');
+
+/** What to say where a model knows nothing of what is looked for: it would watch for ever and find nothing. */
+function unknownClasses(
+  { name, classes }: ModelCard,
+  wanted: readonly string[] | undefined,
+): string | undefined {
+  if (wanted === undefined || wanted.some((label) => classes.includes(label))) return undefined;
+  return `${name} knows none of what is looked for (${named(wanted)}), so nothing will be found; it knows ${named(classes)}: write some of these into processing.detection.classes`;
+}
+
 async function load(plan: DetectorPlan, folder: string): Promise<Detector> {
   const say = (level: 'info' | 'warn') => (message: string) => report({ kind: 'log', level, message });
   const prepared = await prepareModel(plan, folder, say('info'));
-  const key = JSON.stringify([prepared.card, prepared.file, prepared.classes, plan.device, plan.threads]);
+  const key = JSON.stringify([prepared.card, prepared.file, plan.classes, plan.device, plan.threads]);
   if (loaded?.key === key) return loaded.detector;
   const before = loaded?.detector;
   const { device, threads } = plan;
   const detector = await loadDetector({ ...prepared, device, threads, warn: say('warn') });
   loaded = { detector, key };
+  const strange = unknownClasses(prepared.card, plan.classes);
+  if (strange !== undefined) say('warn')(strange);
   await server.use(detector);
   await before?.close();
   return detector;

@@ -138,6 +138,17 @@ test('nothing is told of what nobody looks for, and a change of that needs no re
   expect([await look(), detector.pid]).toEqual([seen, pid]);
 });
 
+test('a model that knows nothing of what is looked for is told, with what it knows', async () => {
+  const detector = start();
+  await detector.ready;
+  detector.configure({ model, device: 'cpu', threads: 1, classes: ['person', 'car'] });
+  await detector.ready;
+  await until(() => lines.some((l) => l.startsWith('WARN')));
+  expect(lines.filter((l) => l.startsWith('WARN'))).toEqual([
+    'WARN|lares|-|tiny.onnx knows none of what is looked for (person, car), so nothing will be found; it knows class_0, class_1: write some of these into processing.detection.classes',
+  ]);
+});
+
 test('a model that is not there is named with its remedy, and the one that npm brings looks meanwhile', async () => {
   model = 'yolov8n';
   const detector = start();

@@ -3,7 +3,7 @@ import type { Candidates } from './candidates.ts';
 import type { InputSize } from './heads.codec.ts';
 
 /** Two boxes of one class that share more than this of their union are one object. */
-export const usualOverlap = 0.6;
+const usualOverlap = 0.6;
 const mostFound = 300;
 
 /**
