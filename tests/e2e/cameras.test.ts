@@ -112,6 +112,15 @@ describe.skipIf(chromiumPath === undefined)(`cameras on the status page${reason}
       undefined,
       20_000,
     );
+    await thumb.click();
+    const film = page.locator('#event-view[open] video');
+    await film.waitFor();
+    await until(() =>
+      film.evaluate((video) => (video as unknown as { currentTime: number }).currentTime > 0),
+    );
+    expect(await page.locator('#event-title').textContent()).toMatch(/^person, front/i);
+    await page.locator('#event-close').click();
+    expect(await page.locator('#event-show *').count()).toBe(0);
     await page.locator('#camera-facts', { hasText: /[1-9]\d* events? and [1-9]\d* alerts? today/ }).waitFor();
     expect(await overflow(page)).toBe(0);
     expect(trouble).toEqual([]);
@@ -126,11 +135,15 @@ describe.skipIf(chromiumPath === undefined)(`cameras on the status page${reason}
     const yard = page.locator('.camera[data-camera="yard"][data-state="down"]');
     await yard.waitFor();
     await yard.locator('.camera-state', { hasText: 'no picture' }).waitFor();
+    await yard.locator('.veil', { hasText: /^No picture since \d\d:\d\d$/ }).waitFor();
+    // What came last stays to be seen behind these words.
+    await yard.locator('canvas.last').waitFor();
     await until(async () => ((await yard.locator('.seen').textContent()) ?? '').length > 10);
     expect(await yard.locator('video').count()).toBe(0);
     await page.locator('#attention-list li', { hasText: 'yard' }).waitFor();
     sim.heal('/yard');
     await page.locator('.camera[data-camera="yard"][data-state="live"] video').waitFor();
+    expect(await card(page, 'yard').locator('canvas, .veil:visible').count()).toBe(0);
     expect(await card(page, 'front').getAttribute('data-state')).toBe('live');
     expect(trouble).toEqual([]);
     await page.close();
@@ -237,6 +250,11 @@ describe.skipIf(chromiumPath === undefined)(`what cameras and their owners wrote
     expect(await card(page, 'live').locator('.seen').textContent()).toContain(hostile);
     expect(await page.locator('#told .what').textContent()).toBe(hostile);
     expect(await page.locator('#sightings .what').textContent()).toContain(hostile);
+    // Nothing was kept of that event.
+    await page.locator('#sightings button').click();
+    await page.locator('#event-view .empty', { hasText: 'Neither picture nor video was kept' }).waitFor();
+    expect(await page.locator('#event-title').textContent()).toContain(hostile);
+    await page.locator('#event-close').click();
     expect(await page.locator('#cameras script, #cameras img[src="x"]').count()).toBe(0);
     expect(await page.evaluate(() => (globalThis as { __hacked?: number }).__hacked)).toBeUndefined();
     expect(await overflow(page)).toBe(0);

@@ -8,6 +8,7 @@ const names = new Map();
 const mostRows = 8;
 
 const stateWords = { off: 'switched off', connecting: 'connecting', live: 'live', down: 'no picture' };
+const veilWords = { off: 'Switched off', connecting: 'Connecting…', down: 'No picture' };
 /** What the settings call a camera, where the stream has told it. */
 export const cameraName = (id) => names.get(id) ?? id.replaceAll(/[_-]/g, ' ');
 
@@ -42,19 +43,24 @@ function overlay(camera) {
   );
 }
 
+/** Rounded down: only what never failed is 100 %. */
+const reliability = ({ service_level: level }) =>
+  level === null ? '' : `${Math.floor(level.live * 1000) / 10}\u00a0% of 30 days`;
+
 function newTile(camera) {
   const screen = el('div', { class: 'screen' });
   const boxes = el('div', { class: 'boxes' });
+  const veil = el('p', { class: 'veil' });
   const words = el('p', { class: 'seen', 'aria-live': 'polite' });
   const state = el('span', { class: 'camera-state' });
   const node = el(
     'li',
     { class: 'camera', 'data-camera': camera.id },
-    el('div', { class: 'frame' }, screen, boxes),
+    el('div', { class: 'frame' }, screen, boxes, veil),
     el('div', { class: 'caption' }, el('h3', {}, camera.name), state),
     words,
   );
-  const tile = { node, screen, boxes, words, state, live: undefined, visible: false };
+  const tile = { node, screen, boxes, veil, words, state, live: undefined, visible: false };
   new IntersectionObserver(([entry]) => {
     tile.visible = entry.isIntersecting;
     play(tile, camera.id);
@@ -67,6 +73,9 @@ function play(tile, id) {
   const wanted = tile.visible && !document.hidden && tile.node.dataset.state === 'live';
   if (wanted && tile.live === undefined) tile.live = attachLive(tile.screen, id);
   if (!wanted && tile.live !== undefined) {
+    // What was seen last stays, faded, under the word that nothing comes.
+    const last = tile.node.dataset.state === 'live' ? undefined : tile.live.still();
+    if (last !== undefined) tile.screen.before(last);
     tile.live.close();
     tile.live = undefined;
   }
@@ -75,15 +84,25 @@ function play(tile, id) {
 function fill(tile, camera) {
   const before = tile.node.dataset.state;
   tile.node.dataset.state = camera.state;
+  const kept = reliability(camera);
   const still = camera.state === 'live' && camera.picture !== null ? camera.picture.detail : undefined;
-  tile.state.textContent =
+  const now =
     camera.state === 'live'
       ? (still ??
         `${camera.recording ? 'recording · ' : ''}${Math.round((camera.fps ?? 0) * 10) / 10} looks a second`)
       : stateWords[camera.state];
+  tile.state.textContent = [now, kept].filter((words) => words !== '').join(' · ');
+  tile.state.title = kept === '' ? '' : `Gave pictures for ${kept}`;
   const { width, height } = camera.streams.live ?? camera.streams.detect ?? { width: 16, height: 9 };
   tile.screen.parentElement.style.aspectRatio = `${width} / ${height}`;
   tile.boxes.replaceChildren(overlay(camera));
+  const veil =
+    camera.state === 'live'
+      ? ''
+      : `${veilWords[camera.state]}${camera.state === 'down' ? ` since ${moment(camera.since)}` : ''}`;
+  if (tile.veil.textContent !== veil) tile.veil.textContent = veil;
+  tile.veil.hidden = veil === '';
+  if (camera.state === 'live') tile.screen.parentElement.querySelector('.last')?.remove();
   tile.words.textContent =
     camera.state === 'live'
       ? camera.objects.length === 0
@@ -120,36 +139,91 @@ export function drawCameras({ cameras, events_today: seen, alerts_today: told })
   return JSON.stringify([...names]) !== before;
 }
 
-function eventRow(event) {
+/** The nearest it came to anything first, then the zones it was in. */
+const where = (event) => [
+  ...Object.entries(event.data.nearest ?? {})
+    .toSorted(([, a], [, b]) => a - b)
+    .map(([name, d]) => `${metres({ metres: d })} from ${name.replaceAll('_', ' ')}`),
+  ...(event.data.zones ?? []),
+];
+
+/** A card: what it looked like, who it was and when. */
+function eventCard(event) {
   const picture =
     event.snapshot === null
       ? el('span', { class: 'thumb' })
-      : el('img', { class: 'thumb', src: event.snapshot, alt: '', loading: 'lazy', width: 96, height: 54 });
-  const zones = event.data.zones ?? [];
-  const nearest = Object.entries(event.data.nearest ?? {}).map(
-    ([name, d]) => `${metres({ metres: d })} from ${name.replaceAll('_', ' ')}`,
-  );
+      : el('img', { class: 'thumb', src: event.snapshot, alt: '', loading: 'lazy', width: 192, height: 108 });
+  const what = `${event.identity?.name ?? event.label}, ${cameraName(event.camera)}`;
+  const button = el('button', { type: 'button', 'aria-label': `Show ${what}` }, picture);
+  button.addEventListener('click', () => show(event, what));
   return el(
     'li',
     { class: 'sighting', 'data-event': event.id },
-    event.snapshot === null ? picture : el('a', { href: event.snapshot }, picture),
-    el('span', { class: 'what' }, `${event.identity?.name ?? event.label}, ${cameraName(event.camera)}`),
+    button,
+    el('span', { class: 'what' }, what),
     el(
       'span',
       { class: 'because' },
-      [...zones, ...nearest, `${Math.round(event.confidence * 100)}\u00a0%`].join(' · '),
+      // Nobody can say of a camera without pictures what is there now.
+      event.open && tiles.get(event.camera)?.node.dataset.state === 'live'
+        ? el('span', { class: 'now' }, 'there now')
+        : age(event.until),
+      ...where(event)
+        .slice(0, 1)
+        .map((text) => ` · ${text}`),
     ),
-    event.open ? el('span', { class: 'now' }, 'there now') : age(event.until),
   );
 }
 
+/** The video of an event, or its picture where there is none (any more). */
+function show(event, what) {
+  const dialog = byId('event-view');
+  const base = `/api/cctv/events/${encodeURIComponent(event.id)}`;
+  const picture = event.snapshot === null ? undefined : el('img', { src: event.snapshot, alt: what });
+  const video = el('video', {
+    controls: '',
+    autoplay: '',
+    playsinline: '',
+    poster: event.snapshot ?? undefined,
+  });
+  video.muted = true;
+  video.addEventListener('error', () => {
+    if (dialog.open)
+      video.replaceWith(picture ?? el('p', { class: 'empty' }, 'Neither picture nor video was kept'));
+  });
+  video.src = `${base}/clip.mp4`;
+  byId('event-show').replaceChildren(video);
+  byId('event-title').textContent = what;
+  byId('event-words').textContent = [
+    moment(event.at),
+    ...where(event),
+    `score ${Math.round(event.confidence * 100)}\u00a0%`,
+  ].join(' · ');
+  dialog.showModal();
+}
+byId('event-close').addEventListener('click', () => byId('event-view').close());
+// Closed, nothing may go on loading.
+byId('event-view').addEventListener('close', () => byId('event-show').replaceChildren());
+byId('event-view').addEventListener('click', ({ target, currentTarget }) => {
+  if (target === currentTarget) currentTarget.close();
+});
+
+const falseMark = ' [false positive]';
+
 function alertRow(alert) {
+  const message = alert.message.endsWith(falseMark)
+    ? alert.message.slice(0, -falseMark.length)
+    : alert.message;
   return el(
     'li',
-    { class: 'told', 'data-severity': alert.severity },
+    { class: 'told', 'data-severity': alert.false_alarm ? 'false' : alert.severity },
     el('time', { datetime: alert.at }, moment(alert.at)),
-    el('span', { class: 'what' }, alert.message),
-    el('span', { class: 'because' }, `${alert.rule}, ${cameraName(alert.camera)}`),
+    el('span', { class: 'what' }, message),
+    el(
+      'span',
+      { class: 'because' },
+      `${alert.rule}, ${cameraName(alert.camera)}${alert.false_alarm ? ', a false alarm' : ''}`,
+    ),
   );
 }
 
@@ -170,12 +244,12 @@ export async function refreshCameras() {
   if (seen.status === 'fulfilled')
     draw(
       byId('sightings'),
-      rowsOf(seen.value.events, (e) => JSON.stringify([e.until, e.snapshot, e.open]), eventRow),
+      rowsOf(seen.value.events, (e) => JSON.stringify([e.until, e.snapshot, e.open]), eventCard),
     );
   if (told.status === 'fulfilled')
     draw(
       byId('told'),
-      rowsOf(told.value.alerts, (a) => JSON.stringify([a.message, moment(a.at)]), alertRow),
+      rowsOf(told.value.alerts, (a) => JSON.stringify([a.message, a.false_alarm, moment(a.at)]), alertRow),
     );
 }
 

@@ -272,6 +272,18 @@ export function attachLive(container, camera) {
       pictures?.stop();
       for (const node of [video, image, word]) node.remove();
     },
+    /** What is shown at this moment as a picture that stays; undefined where nothing is. */
+    still() {
+      const shown = player === undefined ? image : video;
+      const [width, height] = [
+        shown.videoWidth ?? shown.naturalWidth,
+        shown.videoHeight ?? shown.naturalHeight,
+      ];
+      if (shown.hidden || !(width > 0 && height > 0)) return undefined;
+      const last = el('canvas', { class: 'last', width, height, 'aria-hidden': 'true' });
+      last.getContext('2d').drawImage(shown, 0, 0, width, height);
+      return last;
+    },
     stats() {
       const mode = player !== undefined ? 'video' : pictures !== undefined ? 'pictures' : 'waiting';
       return { mode, why: word.textContent, ...player?.stats() };
