@@ -47,9 +47,3 @@ export function update(a: Axis, measured: number, noise: number): void {
   a.pxv *= 1 - gain;
   a.pxx *= 1 - gain;
 }
-
-/** As `update`, but what is off by more than `trust` standard deviations weighs less, as Huber (1964) has it. */
-export function updateRobustly(a: Axis, measured: number, noise: number, trust: number): void {
-  const off = Math.abs(measured - a.x) / Math.sqrt(a.pxx + noise);
-  update(a, measured, off > trust ? noise * (off / trust) ** 2 : noise);
-}

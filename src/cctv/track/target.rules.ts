@@ -1,5 +1,5 @@
 import type { Box, Detection, Point, TrackState } from '../model.ts';
-import { type Axis, axis, predict, update, updateRobustly } from './kalman.rules.ts';
+import { type Axis, axis, predict, update } from './kalman.rules.ts';
 import { unlike } from './look.rules.ts';
 import { stand, type Still, watch } from './stationary.rules.ts';
 import { tuning } from './tuning.rules.ts';
@@ -17,8 +17,8 @@ export interface Target {
   readonly y: Axis;
   readonly logWidth: Axis;
   readonly logHeight: Axis;
-  /** From the filtered foot point towards the one that was just seen: the filter is a little late at every turn. */
-  lean: Point;
+  /** From the filtered box towards the one that was just seen: the filter is a little late at every turn. */
+  lean: Lean;
   readonly still: Still;
   /** How many boxes in a row were larger than expected, in width and height alike; below 0: smaller. */
   grows: number;
@@ -37,13 +37,11 @@ export interface Target {
   furniture: boolean;
 }
 
+type Lean = Readonly<Record<'x' | 'y' | 'logWidth' | 'logHeight', number>>;
+
 /** A detection in the lengths of a target. */
-export interface Seen {
+export interface Seen extends Lean {
   readonly detection: Detection;
-  readonly x: number;
-  readonly y: number;
-  readonly logWidth: number;
-  readonly logHeight: number;
   readonly height: number;
   readonly size: number;
 }
@@ -118,7 +116,7 @@ export function born(id: number, s: Seen, at: number): Target {
   };
 }
 
-const upright: Point = { x: 0, y: 0 };
+const upright: Lean = { x: 0, y: 0, logWidth: 0, logHeight: 0 };
 
 /** Steps of the filter never exceed this: what was not looked at for longer is simply unknown. */
 const longestStep = 5;
@@ -167,7 +165,7 @@ function growth(t: Target, s: Seen): -1 | 0 | 1 {
  * What a detection says of a target when parts of the object are hidden or two objects share a box: of the upper and
  * the lower edge the one is trusted that fits, the other is placed by the known height.
  */
-function reading(t: Target, s: Seen): { y: number; noise: number; sizeNoise: number } {
+function reading(t: Target, s: Seen): { y: number; sizeNoise: number } {
   const height = heightOf(t);
   const share = s.height / height;
   // At the edge of the picture an object shows more or less of itself each time: nothing is hidden there.
@@ -175,22 +173,18 @@ function reading(t: Target, s: Seen): { y: number; noise: number; sizeNoise: num
   if (
     atEdge ||
     growth(t, s) * t.grows >= tuning.growTimes - 1 ||
-    t.hits < tuning.cutHits ||
-    (share >= 1 - tuning.cutBelow && share <= 1 + tuning.cutAbove)
+    t.hits < tuning.steadyHits ||
+    Math.abs(share - 1) <= tuning.cutShare
   )
-    return { y: s.y, noise: 1, sizeNoise: 1 };
+    return { y: s.y, sizeNoise: 1 };
   const top = s.y - s.height;
   const byTop = Math.abs(top - (t.y.x - height)) < Math.abs(s.y - t.y.x);
-  return {
-    y: byTop ? top + height : s.y,
-    noise: byTop ? tuning.cutNoise : 1,
-    sizeNoise: tuning.cutSizeNoise,
-  };
+  return { y: byTop ? top + height : s.y, sizeNoise: tuning.cutSizeNoise };
 }
 
-/** Takes in the detection that belongs to a target. `alone`: hardly covered by others, so its colours are its own. */
-export function observe(t: Target, s: Seen, at: number, strong: boolean, alone: boolean): void {
-  const { y, noise, sizeNoise } = reading(t, s);
+/** Takes in the detection that belongs to a target. */
+export function observe(t: Target, s: Seen, at: number, strong: boolean): void {
+  const { y, sizeNoise } = reading(t, s);
   const place = square(tuning.placeNoise * sizeOf(t));
   const grows = growth(t, s);
   t.grows = grows * t.grows > 0 ? t.grows + grows : grows;
@@ -198,10 +192,15 @@ export function observe(t: Target, s: Seen, at: number, strong: boolean, alone: 
   if (Math.abs(t.grows) >= tuning.growTimes)
     for (const a of [t.logWidth, t.logHeight]) a.pvv = Math.max(a.pvv, square(tuning.growAgain));
   update(t.x, s.x, place);
-  update(t.y, y, place * noise);
-  t.lean = { x: tuning.lean * (s.x - t.x.x), y: tuning.lean * (y - t.y.x) };
+  update(t.y, y, place);
   update(t.logWidth, s.logWidth, square(tuning.widthNoise));
-  updateRobustly(t.logHeight, s.logHeight, square(tuning.heightNoise) * sizeNoise, tuning.heightTrust);
+  update(t.logHeight, s.logHeight, square(tuning.heightNoise) * sizeNoise);
+  t.lean = {
+    x: tuning.lean * (s.x - t.x.x),
+    y: tuning.lean * (y - t.y.x),
+    logWidth: tuning.lean * (s.logWidth - t.logWidth.x),
+    logHeight: (tuning.lean * (s.logHeight - t.logHeight.x)) / sizeNoise,
+  };
   watch(t.still, s.x, y, heightOf(t), at);
   const { label, score, look } = s.detection;
   name(t, label, score);
@@ -210,7 +209,7 @@ export function observe(t: Target, s: Seen, at: number, strong: boolean, alone: 
   t.seenAt = at;
   t.unseen = 0;
   t.hits += 1;
-  if (look === undefined || !alone) return;
+  if (look === undefined) return;
   const rate = Math.max(tuning.lookRate, 1 / t.hits);
   t.look =
     t.look.length === look.length ? t.look.map((old, i) => old + rate * (look[i]! - old)) : Array.from(look);
@@ -232,10 +231,10 @@ function name(t: Target, label: string, score: number): void {
 export function distance(t: Target, s: Seen): number {
   const { label, look } = s.detection;
   if (!akin(labelOf(t), label)) return Infinity;
-  const { y, noise, sizeNoise } = reading(t, s);
+  const { y, sizeNoise } = reading(t, s);
   const place = square(tuning.placeNoise * sizeOf(t));
   const varX = t.x.pxx + place;
-  const varY = t.y.pxx + place * noise;
+  const varY = t.y.pxx + place;
   const off =
     square(s.x - t.x.x) / varX +
     square(y - t.y.x) / varY +
@@ -244,17 +243,16 @@ export function distance(t: Target, s: Seen): number {
   const wide = tuning.widthPrice * Math.log((varX / place) * (varY / place));
   // The same colours lower the price by this at most: what is further off need not be looked at.
   const hopeless = off + wide > tuning.gate + tuning.lookWeight * tuning.lookFree;
-  const cap = t.unseen > tuning.lookSeconds ? tuning.lookCap : tuning.lookCapSeen;
   const colours =
     hopeless || look === undefined || t.look.length === 0
       ? 0
-      : Math.min(cap, tuning.lookWeight * (unlike(t.look, look) - tuning.lookFree));
+      : Math.min(tuning.lookCap, tuning.lookWeight * (unlike(t.look, look) - tuning.lookFree));
   return off + wide + colours + (label === labelOf(t) ? 0 : tuning.kinPrice);
 }
 
 export function boxOf(t: Target, aspect: number): Box {
-  const width = Math.exp(t.logWidth.x) / aspect;
-  const height = heightOf(t);
+  const width = Math.exp(t.logWidth.x + t.lean.logWidth) / aspect;
+  const height = Math.exp(t.logHeight.x + t.lean.logHeight);
   return {
     left: (t.x.x + t.lean.x) / aspect - width / 2,
     top: t.y.x + t.lean.y - height,

@@ -70,6 +70,18 @@ describe('somebody who walks', () => {
     expect(tracks).toMatchObject([{ id: 1, seenAt: 2200, state: 'confirmed' }]);
   });
 
+  test('is held by weak detections for as long as they come, an error of the detector that stands is not', () => {
+    const fades = (frame: (i: number, score: number) => Detection) =>
+      states(
+        play(
+          new Tracker({ aspect }),
+          times(35, (i) => [frame(i, i < 15 ? 0.6 : 0.3)]),
+        ).at(-1)!.tracks,
+      );
+    expect(fades((i, score) => person(0.1 + i * 0.02, 0.4, score))).toEqual(['1 confirmed']);
+    expect(fades((_, score) => person(0.3, 0.4, score))).toEqual(['1 lost']);
+  });
+
   test('keeps the id behind a post, at the place where the walk leads', () => {
     const tracker = new Tracker({ aspect });
     play(
@@ -82,8 +94,8 @@ describe('somebody who walks', () => {
       3000,
     );
     expect(hidden.map(({ tracks }) => states(tracks))).toEqual([
-      ['1 confirmed'],
-      ...times(5, () => ['1 lost']),
+      ...times(2, () => ['1 confirmed']),
+      ...times(4, () => ['1 lost']),
     ]);
     expect(tracker.step(4200, [person(0.1 + 21 * 0.02)])).toMatchObject({
       tracks: [{ id: 1, state: 'confirmed', bornAt: 0 }],

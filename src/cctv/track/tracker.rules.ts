@@ -9,7 +9,6 @@ import {
   born,
   boxOf,
   distance,
-  heightOf,
   isAlive,
   labelOf,
   median,
@@ -92,14 +91,12 @@ export class Tracker {
 
     const doubted = this.targets.filter((t) => t.state === 'tentative');
     const believed = this.targets.filter((t) => t.state !== 'tentative' && !this.isAway(t, now, dt));
-    const rest = this.match(believed, strong, now, tuning.gate, strong);
-    const dim = rest.targets.filter((t) => this.helpedByWeak(t, now, dt));
-    this.match(dim, weak, now, tuning.weakGate, strong);
-    const fresh = this.match(doubted, rest.seen, now, tuning.gate, strong);
-    this.rebirth(
-      doubted.filter((t) => t.state === 'confirmed'),
-      now,
-    );
+    const rest = this.match(believed, strong, now, tuning.gate);
+    // Only what is sure itself: else weak detections would keep errors of the detector alive.
+    const dim = rest.targets.filter((t) => median(t.scores) >= threshold);
+    this.match(dim, weak, now, tuning.weakGate);
+    const fresh = this.match(doubted, rest.seen, now, tuning.gate);
+    this.rebirth(doubted.filter((t) => t.state === 'confirmed'));
     this.bear(fresh.seen, now);
     this.learnPlaces(now, dt);
     const ended = this.forget(now, dt);
@@ -129,13 +126,7 @@ export class Tracker {
   }
 
   /** Pairs targets with detections, takes the pairs in, and gives back what stayed alone. */
-  private match(
-    targets: readonly Target[],
-    seen: readonly Seen[],
-    now: number,
-    gate: number,
-    strong: readonly Seen[],
-  ) {
+  private match(targets: readonly Target[], seen: readonly Seen[], now: number, gate: number) {
     const cost = new Float64Array(targets.length * seen.length);
     for (const [i, t] of targets.entries())
       for (const [j, s] of seen.entries()) cost[i * seen.length + j] = distance(t, s);
@@ -145,10 +136,7 @@ export class Tracker {
       if (j < 0) continue;
       const t = targets[i]!;
       const s = seen[j]!;
-      const alone = strong.every(
-        (o) => o === s || cover(s.detection.box, o.detection.box) < tuning.lookCover,
-      );
-      observe(t, s, now, s.detection.score >= this.options.threshold, alone);
+      observe(t, s, now, s.detection.score >= this.options.threshold);
       if (t.state === 'lost' || this.isConvincing(t, s)) t.state = 'confirmed';
     }
     return {
@@ -164,7 +152,7 @@ export class Tracker {
     const sum = t.scores.reduce((total, score) => total + score - tuning.confirmFree * threshold, 0);
     const stands = iou(t.birth, s.detection.box) > tuning.standsAbove;
     const enough = tuning.confirmScore * threshold * (stands ? tuning.confirmStanding : 1);
-    return t.hits >= tuning.confirmHits && sum >= enough;
+    return sum >= enough;
   }
 
   /** Out of sight for so long that one detection is no proof that it is back. */
@@ -172,19 +160,9 @@ export class Tracker {
     return !isThing(t) && t.state === 'lost' && now - t.seenAt > (tuning.awaySeconds + 2 * dt) * 1000;
   }
 
-  /** Weak detections keep what moves, or once was sure; else they would keep errors of the detector alive. */
-  private helpedByWeak(t: Target, now: number, dt: number): boolean {
-    if (isParked(t.still, t.seenAt) && t.still.moved) return true;
-    if (now - t.seenAt > (tuning.weakSeconds + dt) * 1000) return false;
-    const speed = Math.hypot(t.x.v, t.y.v);
-    return speed >= tuning.weakSpeed * heightOf(t) || median(t.scores) >= this.options.threshold;
-  }
-
   /** Compares what was just believed with what was lost: the same object keeps its id. */
-  private rebirth(fresh: readonly Target[], now: number): void {
-    const lost = this.targets.filter(
-      (t) => t.state === 'lost' && now - t.seenAt > tuning.rebirthSeconds * 1000,
-    );
+  private rebirth(fresh: readonly Target[]): void {
+    const lost = this.targets.filter((t) => t.state === 'lost');
     if (fresh.length === 0 || lost.length === 0) return;
     const { aspect } = this.options;
     const cost = fresh.flatMap((f) => {
@@ -193,7 +171,7 @@ export class Tracker {
       return lost.map((l) => distance(l, s));
     });
     const revived = new Set<Target>();
-    for (const [i, j] of assign(cost, fresh.length, lost.length, tuning.rebirthGate).entries()) {
+    for (const [i, j] of assign(cost, fresh.length, lost.length, tuning.gate).entries()) {
       if (j < 0) continue;
       revive(fresh[i]!, lost[j]!);
       revived.add(lost[j]!);
@@ -247,9 +225,8 @@ export class Tracker {
 
   /** Whether something missed is still where it was going: a detector blinks, a post hides for half a second. */
   private coasts(t: Target, now: number): boolean {
-    if (now - t.seenAt > tuning.coastSeconds * 1000 || t.hits < tuning.coastHits) return false;
-    if (Math.sqrt(t.x.pxx) > tuning.coastSd * heightOf(t)) return false;
-    return leaves(boxOf(t, this.options.aspect)) <= 0;
+    const steady = t.hits >= tuning.steadyHits && now - t.seenAt <= tuning.coastSeconds * 1000;
+    return steady && leaves(boxOf(t, this.options.aspect)) <= 0;
   }
 
   private isGone(t: Target, now: number): boolean {
@@ -258,7 +235,7 @@ export class Tracker {
     const { lostSeconds, parkedSeconds, aspect } = this.options;
     if (isThing(t)) return t.unseen > parkedSeconds;
     if (isParked(t.still, t.seenAt)) return t.unseen > Math.min(parkedSeconds, tuning.restSeconds);
-    return away > (leaves(boxOf(t, aspect)) > tuning.leftMargin ? tuning.leftSeconds : lostSeconds);
+    return away > (leaves(boxOf(t, aspect)) > 0 ? tuning.leftSeconds : lostSeconds);
   }
 }
 
