@@ -91,6 +91,7 @@ describe('test_cameras', () => {
     [['--camera', 'gaet'], 1, 'there is no camera gaet; there are gate'],
     [['--timeout', '0'], 2, '--timeout "0"'],
     [['--url', 'gate'], 2, 'expected an address like rtsp://'],
+    [['--url', 'ftp://192.0.2.20/s'], 2, '--url: expected an address like rtsp://'],
   ])('%j ends with %i', (words, code, message) => {
     settings(`id: gate, url: '${url('/open')}'`);
     const { status, stderr } = run('test_cameras', words);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { CameraConfig } from '#cctv/config.ts';
+import { cameraConfig, type CameraConfig } from '#cctv/config.ts';
 import type { Cause } from '#cctv/model.ts';
 import { measureStream } from '#cctv/onvif/measure.ts';
 import { describeRtsp } from '#cctv/onvif/rtsp-client.ts';
@@ -191,7 +191,7 @@ async function chosen(house: House, ids: readonly string[] | undefined): Promise
 }
 
 function addressed(url: string): Target {
-  if (!URL.canParse(url))
-    throw new LaresError('USAGE', '--url: expected an address like rtsp://192.0.2.20:554/stream1');
+  const found = cameraConfig.shape.url.safeParse(url);
+  if (!found.success) throw new LaresError('USAGE', `--url: ${found.error.issues[0]!.message}`);
   return { camera: plainUrl(url), name: '', uses: '', url, transport: 'tcp' };
 }

@@ -15,6 +15,7 @@ import { cctvTools } from '../cctv-tools.ts';
 import { cliHouse } from '../context.ts';
 import { houseMigrations } from '../migrations.ts';
 import { runProgram } from '../program.ts';
+import { plotMetrics } from './plot.ts';
 
 const silent = new Logger({ write: () => {} });
 const dayMs = 86_400_000;
@@ -114,6 +115,26 @@ test('plot draws what is stored, also of a camera that is gone, and says so wher
   ]);
   expect(svg.match(/nothing was stored/g)).toHaveLength(4);
   expect(svg.length).toBeGreaterThan(1_000);
+});
+
+test('plot of a house that is younger than what is asked for begins with the house', async () => {
+  const now = Date.now();
+  const at = (minutesAgo: number) => now - minutesAgo * 60_000;
+  const values = Array.from({ length: 90 }, (_, i) => ({ at: at(90 - i), mean: 5, min: 5, max: 5 }));
+  const asked: number[] = [];
+  const readings = {
+    series: async () => ['home.cctv.front.online'],
+    chart: async (_series: string, from: number) => (asked.push(from), values.filter((v) => v.at >= from)),
+  };
+  const options = { readings, book: undefined, prefix: 'home.cctv', cameras: [], now, timeZone: 'UTC' };
+  const { svg } = await plotMetrics({ ...options, days: 30 });
+  expect([/Cameras, the last [\w ]+/.exec(svg)?.[0], asked.at(-1)]).toEqual([
+    'Cameras, the last 1 h 30 min',
+    at(90),
+  ]);
+  // Events that are older than the readings are drawn as well.
+  const book = { countSince: (from: number) => ({ events: from < at(5_000) ? 9 : 1, alerts: 0 }) };
+  expect((await plotMetrics({ ...options, book, days: 30 })).svg).toContain('Cameras, the last 30 days');
 });
 
 test('plot of a house that never ran is a picture all the same', async () => {

@@ -1,6 +1,7 @@
 import type { EventBook } from '#cctv/book/book.ts';
 import { cameraNode } from '#cctv/metrics.ts';
 import { periods } from '#electricity/energy/calendar.rules.ts';
+import { duration } from '#platform/table.ts';
 import type { ReadingLog } from '#store/model.ts';
 import { chartSvg, type Line, type Panel } from './chart.render.ts';
 
@@ -18,6 +19,7 @@ export interface PlotOptions {
   readonly timeZone: string | undefined;
 }
 
+const hourMs = 3_600_000;
 const dayMs = 86_400_000;
 const points = 450;
 const mostCameras = 16;
@@ -45,8 +47,9 @@ export interface Plotted {
 /** The stored readings of the cameras as one picture. */
 export async function plotMetrics(options: PlotOptions): Promise<Plotted> {
   const { readings, book, prefix, days, now, timeZone } = options;
-  const from = now - days * dayMs;
   const nodes = await nodesOf(options);
+  const asked = now - days * dayMs;
+  const from = await beginning(options, [...nodes.keys()], asked);
   const lineOf = async (series: string, name: string): Promise<Line> => {
     const chart = await readings.chart(series, from, now, points);
     return { name, points: chart.map(({ at, mean }) => ({ at, value: mean })) };
@@ -69,15 +72,31 @@ export async function plotMetrics(options: PlotOptions): Promise<Plotted> {
   );
   panels.push({ title: 'Disk', unit: 'B', kind: 'lines', lines: disk.filter((l) => l.points.length > 0) });
   const svg = chartSvg(panels, {
-    title: `Cameras, the last ${days === 1 ? 'day' : `${days} days`}`,
+    title: `Cameras, the last ${from > asked ? duration(now - from) : days === 1 ? 'day' : `${days} days`}`,
     from,
     to: now,
     timeZone,
     // Three empty buckets, or three minutes where a bucket is shorter than the beat of the readings.
-    gapMs: Math.max(180_000, (3 * days * dayMs) / points),
+    gapMs: Math.max(180_000, (3 * (now - from)) / points),
   });
   const drawn = panels.flatMap((p) => p.lines).reduce((n, l) => n + l.points.length, 0);
   return { svg, points: drawn, cameras: [...nodes.values()] };
+}
+
+/** When the picture begins: as asked, or with the first reading of a house that is younger, an hour ago at the latest. */
+async function beginning(
+  { readings, book, prefix, now }: PlotOptions,
+  nodes: readonly string[],
+  asked: number,
+): Promise<number> {
+  let first = now - hourMs;
+  for (const node of nodes) {
+    const [point] = await readings.chart(`${prefix}.${node}.online`, asked, now, points);
+    if (point !== undefined) first = Math.min(first, point.at);
+  }
+  const { events: all = 0 } = book?.countSince(asked) ?? {};
+  const { events: shown = 0 } = book?.countSince(first) ?? {};
+  return all > shown ? asked : Math.max(asked, first);
 }
 
 /** Node of the readings and name of every camera, those of the settings first. */
