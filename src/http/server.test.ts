@@ -516,6 +516,7 @@ describe('the description of the API', () => {
       '/api/cctv/events/{id}',
       '/api/cctv/events/{id}/clip.mp4',
       '/api/cctv/events/{id}/snapshot.jpg',
+      '/api/cctv/suppressed',
       '/api/electricity',
       '/api/electricity/cheapest',
       '/api/electricity/cost',
