@@ -196,7 +196,11 @@ function readText(file: string): string {
     return text;
   } catch (error) {
     if (error instanceof LaresError) throw error;
-    throw new LaresError('CONFIG_UNREADABLE', `cannot read ${file}: ${reason(error)}; check the path`, {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const why = missing
+      ? `there is no ${file}; name another file, or write one with: lares init`
+      : `cannot read ${file}: ${reason(error)}; check its owner and mode`;
+    throw new LaresError('CONFIG_UNREADABLE', why, {
       cause: error,
     });
   }
