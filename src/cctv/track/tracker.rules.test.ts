@@ -239,8 +239,23 @@ describe('what stands', () => {
     const drivesIn = (i: number) => at('car', 0.4, 0.9 - i * 0.05, 0.2, 0.1 + i * 0.05, 0.6);
     expect(sights((i) => person(0.1 + i * 0.02, 0.4, 0.6))).toBe(3);
     expect(sights(drivesIn)).toBe(3);
-    expect(sights(() => person(0.3, 0.4, 0.6))).toBe(5);
-    expect(sights(() => person(0.3, 0.4, 0.5))).toBe(8);
+    expect(sights(() => person(0.3, 0.4, 0.7))).toBe(4);
+    expect(sights(() => person(0.3, 0.4, 0.6))).toBe(10);
+  });
+
+  test('is not believed below what rules ask for until it leaves its place', () => {
+    const tracker = new Tracker({ aspect });
+    const still = play(
+      tracker,
+      times(100, () => [person(0.3, 0.4, 0.58)]),
+    );
+    expect(states(still.at(-1)!.tracks)).toEqual(['1 tentative']);
+    const walks = play(
+      tracker,
+      times(4, (i) => [person(0.32 + i * 0.02, 0.4, 0.58)]),
+      20_000,
+    );
+    expect(states(walks.at(-1)!.tracks)).toEqual(['1 confirmed']);
   });
 
   const arrival = times(15, (i) => [car(Math.min(0.5, 0.1 + i * 0.04))]);

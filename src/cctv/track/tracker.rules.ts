@@ -147,12 +147,12 @@ export class Tracker {
 
   private isConvincing(t: Target, s: Seen): boolean {
     if (t.state !== 'tentative') return true;
-    // One that is only just good enough adds little: errors of a detector are, and need to be seen again and again.
+    // One that is only just good enough adds little: errors of a detector are, and most of them stand.
     const { threshold } = this.options;
-    const sum = t.scores.reduce((total, score) => total + score - tuning.confirmFree * threshold, 0);
     const stands = iou(t.birth, s.detection.box) > tuning.standsAbove;
-    const enough = tuning.confirmScore * threshold * (stands ? tuning.confirmStanding : 1);
-    return sum >= enough;
+    const free = stands ? tuning.standingFree : tuning.confirmFree;
+    const sum = t.scores.reduce((total, score) => total + score - free * threshold, 0);
+    return sum >= tuning.confirmScore * threshold;
   }
 
   /** Out of sight for so long that one detection is no proof that it is back. */
