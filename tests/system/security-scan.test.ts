@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { scratch, systemPath, until } from '../servers/process.ts';
+import { installed, scratch, systemPath, until } from '../servers/process.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 const token = 'correct-horse-battery-77';
@@ -153,7 +153,8 @@ test('a service that listens to this machine only is well, and a wrong call says
   expect([scan('--loud').status, scan('--help').status, scan('--offline', 'x').status]).toEqual([2, 0, 2]);
 });
 
-const own = spawnSync('unshare', ['-rn', 'true']).status === 0;
+const unshare = installed('/usr/bin/unshare') ?? '';
+const own = unshare !== '' && spawnSync(unshare, ['-rn', 'true']).status === 0;
 
 test.skipIf(!own)(
   'a service that the network reaches is found with its port, also through one of its processes',
@@ -164,7 +165,7 @@ test.skipIf(!own)(
     // In a network of its own, which nobody else is in.
     const inside =
       'node_modules/.bin/node parent.js & echo $! > data/lock.pid; read -r _; scripts/security-scan.sh --offline; echo end';
-    const child = spawn('unshare', ['-rn', 'bash', '-c', inside], {
+    const child = spawn(unshare, ['-rn', 'bash', '-c', inside], {
       cwd: folder.dir,
       env: { PATH: systemPath },
       stdio: ['pipe', 'pipe', 'ignore'],
