@@ -2,7 +2,7 @@ import type { Finding } from '#config/load.ts';
 import type { Log } from '#kernel/driver.ts';
 import { knownCard } from '#cctv/detect/registry.ts';
 import { checkRules } from '#guard/rules/check.rules.ts';
-import { Calibrations } from './calibrations.ts';
+import { Calibrations } from './cctv/calibrations.ts';
 import type { HouseConfig } from './config.ts';
 
 // A calibration that cannot be read counts as none here; the house tells why when it starts.

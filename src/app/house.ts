@@ -27,7 +27,7 @@ import { lockDataDir, openStore } from '#store/index.ts';
 import { forgetAddress, tellAddress } from './address.ts';
 import type { HouseConfig } from './config.ts';
 import { openMqtt } from './broker.ts';
-import { Cameras } from './cameras.ts';
+import { Cameras } from './cctv/cameras.ts';
 import { Electricity } from './electricity.ts';
 import { firstReceipt, untilLooked } from './first-look.ts';
 import { houseMigrations } from './migrations.ts';

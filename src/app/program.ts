@@ -5,7 +5,7 @@ import { configCommands } from '#config/cli.ts';
 import { demoCommand } from './demo.ts';
 import { checkBeside, cliHouse, envFilesOf, findConfig, type GlobalOptions } from './context.ts';
 import { envBindings, houseConfig, type HouseConfig } from './config.ts';
-import { cctvProgram } from './cctv-cli.ts';
+import { cctvProgram } from './cctv/cli.ts';
 import { electricityProgram } from './electricity-cli.ts';
 import { drivers } from '#electricity/drivers/index.ts';
 import { electricityConfig } from '#electricity/config.ts';

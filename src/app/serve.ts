@@ -12,7 +12,7 @@ import { ensureToken } from '#platform/token.ts';
 import { presencePort } from '#presence/index.ts';
 import type { PresenceService } from '#presence/service.ts';
 import type { Store } from '#store/model.ts';
-import type { Cameras } from './cameras.ts';
+import type { Cameras } from './cctv/cameras.ts';
 import type { HouseConfig } from './config.ts';
 import type { Electricity } from './electricity.ts';
 

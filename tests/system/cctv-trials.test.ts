@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { e2eTest } from '#app/cctv-tools/e2e.ts';
-import { stressTest } from '#app/cctv-tools/stress.ts';
+import { e2eTest } from '#app/cctv/tools/e2e.ts';
+import { stressTest } from '#app/cctv/tools/stress.ts';
 import { Logger } from '#platform/log.ts';
 
 const silent = new Logger({ write: () => {} });

@@ -8,7 +8,7 @@ import { renderAnalysis } from '#guard/rules/analyse.render.ts';
 import { analyse } from '#guard/rules/analyse.rules.ts';
 import { systemClock } from '#platform/clock.ts';
 import { numberOf } from '#platform/flags.ts';
-import type { cliHouse } from './context.ts';
+import type { cliHouse } from '../context.ts';
 
 type House = ReturnType<typeof cliHouse>;
 

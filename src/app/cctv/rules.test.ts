@@ -10,14 +10,14 @@ import { Bus } from '#kernel/bus.ts';
 import { systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { openStore } from '#store/index.ts';
-import { scratch } from '../../tests/servers/process.ts';
-import { houseMigrations } from './migrations.ts';
+import { scratch } from '../../../tests/servers/process.ts';
+import { houseMigrations } from '../migrations.ts';
 
 const minute = 60_000;
 const now = Date.now();
 const at = (minutesAgo: number) => now - minutesAgo * minute;
 const log = new Logger({ level: 'error' });
-const root = path.join(import.meta.dirname, '../..');
+const root = path.join(import.meta.dirname, '../../..');
 
 let folder: ReturnType<typeof scratch>;
 const file = (name: string) => path.join(folder.dir, name);

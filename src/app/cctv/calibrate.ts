@@ -7,10 +7,10 @@ import type { Box } from '#cctv/model.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { systemClock } from '#platform/clock.ts';
 import { calibrationFolder } from '#cctv/ground/folder.rules.ts';
-import { daysOf, withBook } from './cctv-book.ts';
-import { targetsOf, tryStream } from './cctv-try.ts';
-import { loadAlone, type cliHouse } from './context.ts';
-import type { HouseConfig } from './config.ts';
+import { daysOf, withBook } from './book.ts';
+import { targetsOf, tryStream } from './try.ts';
+import { loadAlone, type cliHouse } from '../context.ts';
+import type { HouseConfig } from '../config.ts';
 
 type House = ReturnType<typeof cliHouse>;
 interface Size {

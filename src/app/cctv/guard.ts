@@ -3,7 +3,7 @@ import type { GuardBody, ModeBody } from '#guard/index.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { numberOf } from '#platform/flags.ts';
 import { localTime } from '#platform/table.ts';
-import type { cliHouse } from './context.ts';
+import type { cliHouse } from '../context.ts';
 
 type House = ReturnType<typeof cliHouse>;
 

@@ -7,7 +7,7 @@ import { plainUrl, planOf } from '#cctv/plan.rules.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { numberOf } from '#platform/flags.ts';
 import { table } from '#platform/table.ts';
-import type { cliHouse } from './context.ts';
+import type { cliHouse } from '../context.ts';
 
 type House = ReturnType<typeof cliHouse>;
 

@@ -4,16 +4,16 @@ import { modelCommands } from '#cctv/detect/commands.ts';
 import { processingConfig } from '#cctv/detect/config.ts';
 import { faceCommands } from '#cctv/recognise/cli.ts';
 import { LaresError } from '#kernel/errors.ts';
-import { acceptCommand } from './cctv-accept.ts';
-import { addCommands } from './cctv-add.ts';
-import { bookCommands } from './cctv-book.ts';
-import { calibrateCommand } from './cctv-calibrate.ts';
-import { modeCommand } from './cctv-guard.ts';
-import { rulesCommands } from './cctv-rules.ts';
-import { cctvTools } from './cctv-tools.ts';
-import { tryCommand } from './cctv-try.ts';
-import type { cliHouse, GlobalOptions } from './context.ts';
-import { runService } from './run.ts';
+import { acceptCommand } from './accept.ts';
+import { addCommands } from './add.ts';
+import { bookCommands } from './book.ts';
+import { calibrateCommand } from './calibrate.ts';
+import { modeCommand } from './guard.ts';
+import { rulesCommands } from './rules.ts';
+import { cctvTools } from './tools.ts';
+import { tryCommand } from './try.ts';
+import type { cliHouse, GlobalOptions } from '../context.ts';
+import { runService } from '../run.ts';
 
 type House = ReturnType<typeof cliHouse>;
 

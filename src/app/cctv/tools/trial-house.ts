@@ -39,7 +39,7 @@ export interface TrialOptions {
   readonly signal: AbortSignal;
 }
 
-const program = fileURLToPath(new URL('../../../bin/lares', import.meta.url));
+const program = fileURLToPath(new URL('../../../../bin/lares', import.meta.url));
 // Passwords of the real house are no business of this one.
 const passed = ['PATH', 'LANG', 'TZ', 'TMPDIR', 'NODE_COMPILE_CACHE'] as const;
 const keptLines = 40;

@@ -17,9 +17,9 @@ import type { PresenceView } from '#presence/index.ts';
 import type { Store } from '#store/model.ts';
 import { Calibrations } from './calibrations.ts';
 import { Cctv } from './cctv.ts';
-import type { HouseConfig } from './config.ts';
-import { crossCheck } from './cross-check.ts';
-import { HouseGuard } from './guard.ts';
+import type { HouseConfig } from '../config.ts';
+import { crossCheck } from '../cross-check.ts';
+import { HouseGuard } from '../guard.ts';
 
 export interface CamerasParts {
   readonly clock: Clock;

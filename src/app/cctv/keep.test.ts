@@ -6,9 +6,9 @@ import { EventBook } from '#cctv/book/book.ts';
 import { ManualClock } from '#platform/clock.ts';
 import { Health } from '#platform/health.ts';
 import { Logger } from '#platform/log.ts';
-import { scratch } from '../../tests/servers/process.ts';
-import { Keeping } from './cctv-keep.ts';
-import { houseConfig } from './config.ts';
+import { scratch } from '../../../tests/servers/process.ts';
+import { Keeping } from './keep.ts';
+import { houseConfig } from '../config.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cameraSpec, startCameras, type SimulatedCameras } from '#cctv/sim/cameras.ts';
-import { Desk } from '../../tests/servers/desk.ts';
-import type { Trial } from './cctv-try.ts';
+import { Desk } from '../../../tests/servers/desk.ts';
+import type { Trial } from './try.ts';
 
 let cameras: SimulatedCameras;
 const desk = new Desk();

@@ -25,10 +25,10 @@ import { localDay } from '#platform/local-time.ts';
 import type { Logger } from '#platform/log.ts';
 import { uuid7 } from '#store/id.ts';
 import type { Store } from '#store/model.ts';
-import { Keeping } from './cctv-keep.ts';
-import { Levels } from './cctv-levels.ts';
-import { AskedPictures } from './cctv-pictures.ts';
-import type { HouseConfig } from './config.ts';
+import { Keeping } from './keep.ts';
+import { Levels } from './levels.ts';
+import { AskedPictures } from './pictures.ts';
+import type { HouseConfig } from '../config.ts';
 
 export interface CctvParts {
   readonly clock: Clock;

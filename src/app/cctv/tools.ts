@@ -9,12 +9,12 @@ import { LaresError } from '#kernel/errors.ts';
 import { systemClock } from '#platform/clock.ts';
 import { numberOf } from '#platform/flags.ts';
 import { Logger } from '#platform/log.ts';
-import { capacity, capacityText } from './cctv-tools/capacity.ts';
-import { csvHead, csvLine } from './cctv-tools/monitor.rules.ts';
-import { monitor, monitorText } from './cctv-tools/monitor.ts';
-import { plotMetrics } from './cctv-tools/plot.ts';
-import { houseConfig, type HouseConfig } from './config.ts';
-import type { EditingHouse, GlobalOptions } from './context.ts';
+import { capacity, capacityText } from './tools/capacity.ts';
+import { csvHead, csvLine } from './tools/monitor.rules.ts';
+import { monitor, monitorText } from './tools/monitor.ts';
+import { plotMetrics } from './tools/plot.ts';
+import { houseConfig, type HouseConfig } from '../config.ts';
+import type { EditingHouse, GlobalOptions } from '../context.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -52,8 +52,8 @@ function benchmarkCommand(cctv: Command, house: EditingHouse, settings: () => Pr
       const ms = 1000 * number('--seconds', seconds, 3_600);
       const config = await settings();
       // Native code of video and detection: not in the memory of other commands.
-      const { cameraClip, drawnClip } = await import('./cctv-tools/bench-clip.ts');
-      const { benchmark, benchmarkText, installedModels } = await import('./cctv-tools/benchmark.ts');
+      const { cameraClip, drawnClip } = await import('./tools/bench-clip.ts');
+      const { benchmark, benchmarkText, installedModels } = await import('./tools/benchmark.ts');
       const { detection } = (
         camera === undefined ? config : { processing: processingConfig.parse(config.processing) }
       ).processing;
@@ -216,7 +216,7 @@ function trialCommands(cctv: Command, house: EditingHouse, tell: (line: string) 
     )
     .option('--duration <seconds>', 'how long it may take; it ends when all is proved', '60')
     .action(async ({ duration }: { duration: string }) => {
-      const { e2eTest } = await import('./cctv-tools/e2e.ts');
+      const { e2eTest } = await import('./tools/e2e.ts');
       const log = new Logger({ level: 'error', write: (line) => process.stderr.write(`${line}\n`) });
       const limit = 1000 * number('--duration', duration, 3_600);
       const { text, ...result } = await e2eTest(limit, tell, log, house.signal);
@@ -236,7 +236,7 @@ function trialCommands(cctv: Command, house: EditingHouse, tell: (line: string) 
     .option('--alerts <count>', 'at least so many are made', '40')
     .option('--requests <count>', 'questions to the API a second', '20')
     .action(async (options: { duration: string; cameras: string; alerts: string; requests: string }) => {
-      const { stressTest, stressText } = await import('./cctv-tools/stress.ts');
+      const { stressTest, stressText } = await import('./tools/stress.ts');
       const result = await stressTest({
         durationMs: 1000 * number('--duration', options.duration, dayOfSeconds),
         cameras: number('--cameras', options.cameras, 64),

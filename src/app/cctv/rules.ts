@@ -15,9 +15,9 @@ import { staysIn } from '#presence/report.ts';
 import type { Store } from '#store/model.ts';
 import path from 'node:path';
 import { Calibrations } from './calibrations.ts';
-import { allAlerts, daysOf, daysOption, withBook } from './cctv-book.ts';
-import { loadHouse, type cliHouse } from './context.ts';
-import type { HouseConfig } from './config.ts';
+import { allAlerts, daysOf, daysOption, withBook } from './book.ts';
+import { loadHouse, type cliHouse } from '../context.ts';
+import type { HouseConfig } from '../config.ts';
 
 type House = ReturnType<typeof cliHouse>;
 

@@ -11,10 +11,10 @@ import { Bus } from '#kernel/bus.ts';
 import { systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { openStore } from '#store/index.ts';
-import { cctvTools } from '../cctv-tools.ts';
-import { cliHouse } from '../context.ts';
-import { houseMigrations } from '../migrations.ts';
-import { runProgram } from '../program.ts';
+import { cctvTools } from '../tools.ts';
+import { cliHouse } from '../../context.ts';
+import { houseMigrations } from '../../migrations.ts';
+import { runProgram } from '../../program.ts';
 import { plotMetrics } from './plot.ts';
 
 const silent = new Logger({ write: () => {} });

@@ -6,10 +6,10 @@ import type { Command } from 'commander';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { cameraSpec, startCameras, type SimulatedCameras } from '#cctv/sim/cameras.ts';
 import { OnvifSim } from '#cctv/sim/onvif.ts';
-import { buildProgram } from './program.ts';
-import { Desk } from '../../tests/servers/desk.ts';
+import { buildProgram } from '../program.ts';
+import { Desk } from '../../../tests/servers/desk.ts';
 
-const root = path.join(import.meta.dirname, '../..');
+const root = path.join(import.meta.dirname, '../../..');
 
 let cameras: SimulatedCameras;
 const desk = new Desk();

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { sceneFile } from '#cctv/motion/memory.ts';
-import { scratch } from '../../tests/servers/process.ts';
+import { scratch } from '../../../tests/servers/process.ts';
 
 test('a camera whose view is accepted forgets the old one, and only a camera of the house can be', () => {
   const { dir, remove } = scratch('accept');
@@ -17,7 +17,7 @@ test('a camera whose view is accepted forgets the old one, and only a camera of 
   writeFileSync(file, '{}');
   const lares = (...words: string[]) =>
     spawnSync(
-      path.join(import.meta.dirname, '../../bin/lares'),
+      path.join(import.meta.dirname, '../../../bin/lares'),
       ['-c', settings, '--data', data, 'cctv', 'accept', ...words],
       { encoding: 'utf8', env: { PATH: process.env['PATH'] } },
     );

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CctvBody } from '#cctv/index.ts';
 import { cameraSpec, startCameras, type SimulatedCameras } from '#cctv/sim/cameras.ts';
-import { freePort, scratch, systemPath, until } from '../../tests/servers/process.ts';
+import { freePort, scratch, systemPath, until } from '../../../tests/servers/process.ts';
 
-const root = path.join(import.meta.dirname, '../..');
+const root = path.join(import.meta.dirname, '../../..');
 
 let cameras: SimulatedCameras;
 let folder: ReturnType<typeof scratch>;

@@ -9,10 +9,10 @@ import { ManualClock } from '#platform/clock.ts';
 import { Health } from '#platform/health.ts';
 import { Logger } from '#platform/log.ts';
 import { openStore } from '#store/index.ts';
-import { scratch, until } from '../../tests/servers/process.ts';
+import { scratch, until } from '../../../tests/servers/process.ts';
 import { Cameras } from './cameras.ts';
-import { houseConfig } from './config.ts';
-import { houseMigrations } from './migrations.ts';
+import { houseConfig } from '../config.ts';
+import { houseMigrations } from '../migrations.ts';
 
 const start = Date.parse('2026-06-15T11:00:00Z');
 

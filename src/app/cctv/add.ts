@@ -15,7 +15,7 @@ import { probeCamera } from '#cctv/onvif/probe.ts';
 import { plainUrl, sameStream } from '#cctv/plan.rules.ts';
 import { LaresError } from '#kernel/errors.ts';
 import { table } from '#platform/table.ts';
-import type { cliHouse } from './context.ts';
+import type { cliHouse } from '../context.ts';
 
 type House = ReturnType<typeof cliHouse>;
 

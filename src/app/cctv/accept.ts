@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { acceptScene } from '#cctv/motion/memory.ts';
 import { LaresError } from '#kernel/errors.ts';
-import type { cliHouse } from './context.ts';
+import type { cliHouse } from '../context.ts';
 
 /** `lares cctv accept`: ends the alarm of a camera that was moved on purpose. Works while the service runs or not. */
 export function acceptCommand(cctv: Command, house: ReturnType<typeof cliHouse>): void {

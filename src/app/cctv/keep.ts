@@ -10,7 +10,7 @@ import type { Clock } from '#kernel/driver.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { Health } from '#platform/health.ts';
 import type { Logger } from '#platform/log.ts';
-import type { HouseConfig } from './config.ts';
+import type { HouseConfig } from '../config.ts';
 
 export interface KeepingParts {
   readonly clock: Clock;

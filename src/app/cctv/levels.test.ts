@@ -1,6 +1,6 @@
 import { afterAll, afterEach, expect, test } from 'vitest';
-import { batch, Stores } from '../../tests/servers/stores.ts';
-import { Levels } from './cctv-levels.ts';
+import { batch, Stores } from '../../../tests/servers/stores.ts';
+import { Levels } from './levels.ts';
 
 const now = Date.UTC(2026, 2, 31, 12, 0, 30);
 const minute = 60_000;
