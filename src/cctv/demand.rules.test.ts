@@ -23,7 +23,7 @@ test('cameras that a machine carries are told with what they take of it', () => 
   const { state, text, fix } = judge(settings(4), large);
   expect([state, fix]).toEqual(['ok', undefined]);
   expect(text).toMatch(
-    /^the cameras take about 0\.40 of 8 processors .* 0\.13 usually, and 0\.6 GB of 16\.0 GB/,
+    /^the cameras take about 0\.34 of 8 processors .* 0\.13 usually, and 0\.6 GB of 16\.0 GB/,
   );
 });
 
@@ -48,12 +48,12 @@ test('a processor that is too small is told how often it can look, and where it 
   const { state, fix } = judge(settings(16), { cores: 1, memoryBytes: 16e9 });
   expect([state, fix]).toEqual([
     'warn',
-    'performance.fps_limit: 1.5, or processing.detection.input_size: 416x256, or a small stream of each camera under streams.detect, or detect: false where a camera only records',
+    'performance.fps_limit: 2, or processing.detection.input_size: 416x256, or a small stream of each camera under streams.detect, or detect: false where a camera only records',
   ]);
   // What is advised is enough.
-  expect(
-    judge(settings(16, { performance: { fps_limit: 1.5 } }), { cores: 1, memoryBytes: 16e9 }).state,
-  ).toBe('ok');
+  expect(judge(settings(16, { performance: { fps_limit: 2 } }), { cores: 1, memoryBytes: 16e9 }).state).toBe(
+    'ok',
+  );
 });
 
 test('memory that is too small is told of with what shares it', () => {

@@ -522,7 +522,7 @@ describe('cameras', () => {
       ['ok', 'node-av, which reads video, loads'],
       ['ok', 'ONNX Runtime, which detects, loads'],
       ['ok', 'the detection model centernet is there and takes pictures of 512x288'],
-      ['ok', expect.stringMatching(/^the cameras take about 0\.10 of 4 processors .* of 8\.0 GB of memory/)],
+      ['ok', expect.stringMatching(/^the cameras take about 0\.09 of 4 processors .* of 8\.0 GB of memory/)],
       ['ok', 'there is no events.db yet; the first run makes it'],
       ['ok', 'without metres: front'],
       ['ok', expect.stringMatching(/GB free for snapshots in/)],
