@@ -90,6 +90,11 @@ test.each([
     /^4 cameras\[1\]\.id: camera front stands in the list twice/,
   ],
   [
+    'two ids that become one series',
+    `${camera().replace('front', 'drive-1')}\n  - id: drive_1\n    url: rtsp://192.0.2.21/s`,
+    /^4 cameras\[1\]\.id: camera drive_1 would have the same series as number 1, drive-1/,
+  ],
+  [
     'a network that is none',
     'cctv: { networks: [999.0.2.0/24] }',
     /^1 cctv\.networks\[0\]: expected a network like 192\.0\.2\.0\/24, found/,

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { SettingMeta } from '#config/model.ts';
 import { networkProblem } from '#devices/lan/codec/ipv4.ts';
 import { recordingConfig, retentionConfig, snapshotsConfig } from './keep/config.ts';
-import { defaultPrefix } from './metrics.ts';
+import { cameraNode, defaultPrefix } from './metrics.ts';
 import { idPattern, polygon, unique, zone } from './outline.config.ts';
 import { recognitionConfig } from './recognise/config.ts';
 
@@ -213,7 +213,7 @@ const signable = cameraConfig.superRefine(({ url, streams = {}, username, passwo
 export const camerasConfig = z
   .array(signable)
   .max(64)
-  .superRefine(unique('camera', 'id'))
+  .superRefine(unique('camera', 'id', cameraNode))
   .default([])
   .meta(
     meta({

@@ -68,19 +68,23 @@ export const zone = z.strictObject({
     ),
 });
 
-/** Says of each entry whose name stood in the list before where it did. */
+/** Says of each entry whose name stood in the list before where it did; `node` is what the name becomes elsewhere. */
 export const unique =
-  <T>(what: string, key: keyof T & string) =>
+  <T>(what: string, key: keyof T & string, node: (name: string) => string = (name) => name) =>
   (list: readonly T[], ctx: z.RefinementCtx) => {
-    const seen = new Map<unknown, number>();
+    const seen = new Map<string, number>();
     for (const [index, one] of list.entries()) {
-      const first = seen.get(one[key]);
-      if (first === undefined) seen.set(one[key], index);
+      const name = String(one[key]);
+      const first = seen.get(node(name));
+      if (first === undefined) seen.set(node(name), index);
       else
         ctx.addIssue({
           code: 'custom',
           path: [index, key],
-          message: `${what} ${String(one[key])} stands in the list twice; the first is number ${first + 1}`,
+          message:
+            String(list[first]![key]) === name
+              ? `${what} ${name} stands in the list twice; the first is number ${first + 1}`
+              : `${what} ${name} would have the same series as number ${first + 1}, ${String(list[first]![key])}`,
         });
     }
   };
