@@ -9,7 +9,7 @@ import { addCommands } from './add.ts';
 import { bookCommands } from './book.ts';
 import { calibrateCommand } from './calibrate.ts';
 import { modeCommand } from './guard.ts';
-import { rulesCommands } from './rules.ts';
+import { rulesCommands } from './alert-rules.ts';
 import { cctvTools } from './tools.ts';
 import { tryCommand } from './try.ts';
 import type { cliHouse, GlobalOptions } from '../context.ts';
