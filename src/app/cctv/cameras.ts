@@ -1,6 +1,4 @@
 import { pathText } from '#config/problems.ts';
-import type { Bus } from '#kernel/bus.ts';
-import type { Clock } from '#kernel/driver.ts';
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { Reading } from '#kernel/reading.ts';
 import { cctvReadings, type CctvPort, type CctvView } from '#cctv/index.ts';
@@ -10,25 +8,15 @@ import type { Publisher } from '#guard/channels/contract.ts';
 import type { GuardPort } from '#guard/index.ts';
 import type { Situation } from '#guard/model.ts';
 import type { LastAlert } from '#metrics/sinks/mqtt/cctv.render.ts';
-import type { Health } from '#platform/health.ts';
 import type { AlertChannelStats } from '#platform/stats.ts';
-import type { Logger } from '#platform/log.ts';
 import type { PresenceView } from '#presence/index.ts';
-import type { Store } from '#store/model.ts';
 import { Calibrations } from './calibrations.ts';
-import { Cctv } from './cctv.ts';
+import { Cctv, type CctvParts } from './cctv.ts';
 import type { HouseConfig } from '../config.ts';
 import { crossCheck } from '../cross-check.ts';
 import { HouseGuard } from '../guard.ts';
 
-export interface CamerasParts {
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly bus: Bus;
-  readonly store: Store;
-  readonly health: Health;
-  readonly timeZone: string;
-  readonly dataDir: string;
+export interface CamerasParts extends Omit<CctvParts, 'live' | 'groundOf' | 'aspectOf'> {
   /** Where the calibrations lie. */
   readonly calibrationFolder: string;
   readonly presence: () => PresenceView;

@@ -248,28 +248,14 @@ alert_rules:
     expect(read('config/calibration/gate.svg')).toContain('<svg');
   });
 
+  const pose = ['--camera', 'gate', '--height', '3', '--tilt', '20', '--fov', '80'];
+
   test('of a file in a folder config stands in that folder', () => {
     mkdirSync(file('config'));
     writeFileSync(file('config/config.yaml'), waiting);
-    const words = [
-      '--camera',
-      'gate',
-      '--height',
-      '3',
-      '--tilt',
-      '20',
-      '--fov',
-      '80',
-      '--picture',
-      '1280x720',
-    ];
-    const done = run('calibrate_camera', [
-      '-c',
-      'config/config.yaml',
-      ...words,
-      '--reference',
-      'kerb=point:0,6',
-    ]);
+    const where = ['-c', 'config/config.yaml'];
+    const shown = ['--picture', '1280x720', '--reference', 'kerb=point:0,6'];
+    const done = run('calibrate_camera', [...where, ...pose, ...shown]);
     expect([done.status, read('config/calibration/gate.json').includes('"camera": "gate"')]).toEqual([
       0,
       true,
@@ -278,16 +264,7 @@ alert_rules:
 
   test('asks the camera for the size of its picture', () => {
     write(`cameras:\n  - { id: gate, url: '${url('/open')}' }\n`);
-    const done = run('calibrate_camera', [
-      '--camera',
-      'gate',
-      '--height',
-      '3',
-      '--tilt',
-      '20',
-      '--fov',
-      '80',
-    ]);
+    const done = run('calibrate_camera', pose);
     expect(done.status).toBe(0);
     expect(JSON.parse(read('config/calibration/gate.json'))).toMatchObject({
       measured: { picture: { width: 640, height: 360 } },
