@@ -262,5 +262,5 @@ function newKnown(
   lastSeen: number,
   kind: string | undefined,
 ): Known {
-  return { announcement, path, values: {}, measuredAt: undefined, problem: undefined, lastSeen, kind };
+  return { announcement, path, said: new Map(), problem: undefined, lastSeen, kind };
 }

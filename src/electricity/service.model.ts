@@ -2,7 +2,7 @@ import type { Bus } from '#kernel/bus.ts';
 import type { Clock, Log } from '#kernel/driver.ts';
 import type { Store } from '#store/model.ts';
 import type { Totals } from './energy/model.ts';
-import type { Announcement, Device, EnergySlot, Values } from './model.ts';
+import type { Announcement, Device, EnergySlot, Quantity, Values } from './model.ts';
 import type { Cost } from './money/model.ts';
 
 /** The ledger as the service needs it; `Ledger` is one. */
@@ -36,13 +36,19 @@ export interface ElectricityParts {
   readonly runs?: (kind: string) => boolean;
 }
 
+/** One value and the instant of its measurement, epoch ms. */
+export interface Said {
+  readonly value: number;
+  readonly at: number;
+}
+
 /** What the house knows of one device. */
 export interface Known {
   /** As the driver said it; what the settings change is applied when it is read, so that new settings apply to the original. */
   announcement: Announcement;
   path: string;
-  values: Values;
-  measuredAt: number | undefined;
+  /** The last of each quantity: a source that pushes tells only what changed. */
+  readonly said: Map<Quantity, Said>;
   problem: string | undefined;
   lastSeen: number;
   /** Name of its driver; undefined for what was kept by an earlier version. */
@@ -60,8 +66,26 @@ const shortestHoldMs = 15_000;
 // One lost poll must not tear a hole into a chart; two in a row must not be hidden.
 const holdIntervals = 2.5;
 
-/** Whether what a device said last still holds. */
-export function isFresh({ announcement, measuredAt }: Known, now: number): boolean {
-  const holdMs = Math.max(shortestHoldMs, holdIntervals * (announcement.everyMs ?? usualEveryMs));
-  return measuredAt !== undefined && now - measuredAt <= holdMs;
+/** Instant of its last measurement, epoch ms; undefined before the first. */
+export function measuredAt({ said }: Pick<Known, 'said'>): number | undefined {
+  let last: number | undefined;
+  for (const { at } of said.values()) last = Math.max(last ?? at, at);
+  return last;
+}
+
+/** Since when a measurement must be for it to hold still, epoch ms. */
+const heldSince = ({ announcement }: Pick<Known, 'announcement'>, now: number): number =>
+  now - Math.max(shortestHoldMs, holdIntervals * (announcement.everyMs ?? usualEveryMs));
+
+/** What a device said last of each quantity, as far as it still holds. */
+export function heldValues(known: Pick<Known, 'announcement' | 'said'>, now: number): Values {
+  const since = heldSince(known, now);
+  return Object.fromEntries(
+    [...known.said].flatMap(([name, { value, at }]) => (at < since ? [] : [[name, value]])),
+  );
+}
+
+/** Whether anything that a device said still holds. */
+export function isFresh(known: Pick<Known, 'announcement' | 'said'>, now: number): boolean {
+  return (measuredAt(known) ?? -Infinity) >= heldSince(known, now);
 }

@@ -114,6 +114,20 @@ test('what a device said holds over one lost poll and not over two', async () =>
   });
 });
 
+test('what a source pushes bit by bit holds bit by bit, each for its own time', async () => {
+  const { announce, say, clock, device } = await house();
+  announce(lamp);
+  say(lamp.id, { power_watts: 40, is_on: 1 });
+  await clock.advance(50_000);
+  say(lamp.id, { energy_wh: 1_000 });
+  expect(device('kasa.living_room_lamp').values).toEqual({ power_watts: 40, is_on: 1, energy_wh: 1_000 });
+  say(lamp.id, { is_on: 0 }, clock.now() - 10_000);
+  expect(device('kasa.living_room_lamp').values).toEqual({ power_watts: 40, is_on: 0, energy_wh: 1_000 });
+  await clock.advance(35_000);
+  expect(device('kasa.living_room_lamp')).toMatchObject({ state: 'ok', measuredAt: start + 50_000 });
+  expect(device('kasa.living_room_lamp').values).toEqual({ is_on: 0, energy_wh: 1_000 });
+});
+
 const price = { series: 'home.electricity.house.price_per_kwh', at: start, value: 0.25 };
 
 test('a house without a device says nothing about electricity but its price', async () => {
@@ -270,7 +284,7 @@ test('devices without end are left out, with one warning, and what is known goes
   expect(service.view().devices).toHaveLength(2_000);
   expect(device('kasa.living_room_lamp').values).toEqual({ power_watts: 40 });
   expect(lines.filter((l) => l.includes('2000 devices are known'))).toHaveLength(1);
-}, 60_000);
+});
 
 test('a name that is no device lists those there are, and one that is two asks which', async () => {
   const { announce, service } = await house();

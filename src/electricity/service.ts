@@ -42,8 +42,8 @@ export class ElectricityService {
     await this.#known.load();
     this.#unsubscribe = this.#parts.bus.on('clock.jumped', ({ byMs }) => {
       for (const known of this.#known.all()) {
-        if (known.measuredAt === undefined) continue;
-        known.measuredAt += byMs;
+        if (known.said.size === 0) continue;
+        for (const [name, { value, at }] of known.said) known.said.set(name, { value, at: at + byMs });
         known.lastSeen += byMs;
       }
     });
@@ -174,18 +174,23 @@ export class ElectricityService {
     const at = saidAt > now + longestAheadMs ? now : saidAt;
     const values = clean(said);
     this.#parts.ledger.observe(device, at, values);
-    if (known.measuredAt !== undefined && at < known.measuredAt) return;
-    const before = known.values.is_on;
-    known.values = values;
-    known.measuredAt = at;
+    const before = known.said.get('is_on');
+    let isNews = false;
+    for (const [name, value] of Object.entries(values) as [Quantity, number][]) {
+      if (at < (known.said.get(name)?.at ?? -Infinity)) continue;
+      known.said.set(name, { value, at });
+      isNews = true;
+    }
+    if (!isNews && Object.keys(values).length > 0) return;
     this.#known.heard(known, now);
     if (known.problem !== undefined) {
       this.#parts.log.info(`${known.path} answers again`);
       known.problem = undefined;
       this.#changed();
     }
-    if (before !== undefined && values.is_on !== undefined && before !== values.is_on) {
-      void this.#turned(known, values.is_on === 1, at);
+    const after = known.said.get('is_on');
+    if (before !== undefined && after !== undefined && before.value !== after.value) {
+      void this.#turned(known, after.value === 1, at);
       this.#changed();
     }
   }

@@ -1,6 +1,6 @@
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { HouseEvent } from '#kernel/event.ts';
-import type { ElectricityParts, Known } from './service.model.ts';
+import { measuredAt, type ElectricityParts, type Known } from './service.model.ts';
 import type { DeviceView } from './view.model.ts';
 
 export interface Switched {
@@ -55,7 +55,8 @@ export async function switchDevice(
   const before = view.values.is_on;
   try {
     const isOn = await switches.turn(on, signal);
-    known.values = { ...known.values, is_on: isOn ? 1 : 0 };
+    // By the clock of the device, so that its next reading is not taken for an older one.
+    known.said.set('is_on', { value: isOn ? 1 : 0, at: measuredAt(known) ?? clock.now() });
     if (isOn !== on)
       throw new LaresError(
         'BAD_REPLY',

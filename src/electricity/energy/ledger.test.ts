@@ -317,7 +317,7 @@ test('while the database is locked everything goes on in memory, and is written 
   await ledger.flush();
   const again = await ledgerOf(store, house.now);
   expect(sum(await again.ledger.slots('a', start, start + day))).toBeCloseTo(2000, 6);
-}, 30_000);
+});
 
 test('a write whose answer was lost is not made twice', async () => {
   const { store } = await opened(await stores.place('sqlite'));
@@ -392,7 +392,7 @@ test('a process that is killed at any moment leaves counters and slots that agre
     expect(sum(await ledger.slots(id, start, now + day))).toBeCloseTo((now - start) / 3600, 5);
     expect(ledger.totals(id, now)!.totalWh).toBeCloseTo((now - start) / 3600, 5);
   }
-}, 60_000);
+});
 
 test('what is older than the retention goes, a day in an hour at most', async () => {
   const { store } = await opened(await stores.place('sqlite'));

@@ -50,7 +50,7 @@ function run({ network = () => [], settings = {}, whereIs }: Asked) {
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 15_000;
+  const end = performance.now() + 30_000;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`never happened: ${what}`);
     await systemClock.sleep(10);

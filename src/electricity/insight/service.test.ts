@@ -146,7 +146,7 @@ test('sixty days pass without an alarm, while the appliances are told', async ()
     expect([appliance, share > 0.85 && share < 1.15]).toEqual([appliance, true]);
   }
   expect(house.warnings).toEqual([]);
-}, 60_000);
+});
 
 test('the report tells standby in money, the base load and what was recognised', async () => {
   const house = new House(home);
@@ -205,7 +205,7 @@ test('each planted fault is told once with its reason, and once when it is over'
     'electricity.anomaly-ended device:freezer',
   ]);
   expect((await house.insight.report(house.now)).anomalies).toEqual([]);
-}, 60_000);
+});
 
 test('a fault is not told again after a crash in the middle of it', async () => {
   const house = await watched();
@@ -215,7 +215,7 @@ test('a fault is not told again after a crash in the middle of it', async () => 
   await house.live(290);
   expect(house.kinds()).toEqual(['electricity.anomaly device:freezer']);
   expect(house.events.find((e) => e.kind === 'electricity.anomaly')?.data['what']).toBe('does-not-run');
-}, 60_000);
+});
 
 test('far more energy than usual is told once, and over with the day', async () => {
   const house = await watched();
@@ -228,7 +228,7 @@ test('far more energy than usual is told once, and over with the day', async () 
   expect(about).toContain('electricity.anomaly uses-too-much');
   expect(about).toContain('electricity.anomaly-ended uses-too-much');
   expect(new Set(about).size).toBe(about.length);
-}, 60_000);
+});
 
 test('a step of the base load is told once, and stays told through a crash', async () => {
   const house = await watched();
@@ -241,7 +241,7 @@ test('a step of the base load is told once, and stays told through a crash', asy
   expect(about).toEqual(['electricity.anomaly house']);
   const text = house.events.find((e) => e.kind === 'electricity.anomaly')?.data['text'];
   expect(text).toMatch(/^The base load has risen by (8|9)\d W since Monday: \d+ W instead of \d+ W$/);
-}, 60_000);
+});
 
 test('an iron that is left on is told, sooner when nobody is home, and over when it is off', async () => {
   const on = (i: number) => (i % 3 === 0 ? 2_000 : 500);
@@ -260,7 +260,7 @@ test('an iron that is left on is told, sooner when nobody is home, and over when
     /^Iron has been on for [34]\d min \(usually [12]\d min\) and nobody has been home for [23]\d min$/,
   );
   expect(about[0]?.data['severity']).toBe('urgent');
-}, 60_000);
+});
 
 test('after a crash nothing is told twice and nothing that was measured is lost', async () => {
   const house = new House(home);
@@ -274,7 +274,7 @@ test('after a crash nothing is told twice and nothing that was measured is lost'
   await house.live(6 * 1_440 - house.minute);
   const told = (h: House) => h.events.map((e) => [e.kind, e.subject, e.at]);
   expect(told(house)).toEqual(told(steady));
-}, 60_000);
+});
 
 test('a store that cannot be written is a warning, not an end', async () => {
   const house = new House(home);
@@ -291,7 +291,7 @@ test('what is learned is bounded', async () => {
   const house = await watched();
   const bytes = [...house.documents.values()].reduce((sum, text) => sum + text.length, 0);
   expect(bytes).toBeLessThan(40_000);
-}, 60_000);
+});
 
 test('a device that goes silent keeps its episode open until it is heard again', async () => {
   const house = await watched();
@@ -306,7 +306,7 @@ test('a device that goes silent keeps its episode open until it is heard again',
     'electricity.anomaly device:freezer',
     'electricity.anomaly-ended device:freezer',
   ]);
-}, 60_000);
+});
 
 test('whatever comes and goes, every episode begins once and ends once, in turn', () => {
   const names = ['a', 'b', 'c'] as const;

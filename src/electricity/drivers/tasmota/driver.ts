@@ -102,7 +102,12 @@ class TasmotaHouse {
     if (retain) return;
     const relay = heard.prefix === 'stat' ? relayOf(heard.word) : undefined;
     const on = relay === undefined ? undefined : relayState(text);
-    if (relay !== undefined && on !== undefined) return thing.switched(new Map([[relay, on]]), false);
+    if (relay !== undefined && on !== undefined) {
+      thing.switched(new Map([[relay, on]]), false);
+      // What it draws is another now, and it would tell that only at its next report.
+      if (thing.measures) this.#quietly(thing.ask());
+      return;
+    }
     const message = parseMessage(text);
     if (message === undefined)
       return thing.trouble(

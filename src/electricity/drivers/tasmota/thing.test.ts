@@ -3,7 +3,7 @@ import { ManualClock } from '#platform/clock.ts';
 import type { ElectricitySignal } from '../../model.ts';
 import { Thing } from './thing.ts';
 
-it('does not become more and more devices by naming its sensors anew in each message', () => {
+function plug() {
   const signals: ElectricitySignal[] = [];
   const thing = new Thing({
     topic: 'plug',
@@ -12,6 +12,29 @@ it('does not become more and more devices by naming its sensors anew in each mes
     context: { clock: new ManualClock(0), emit: (signal) => signals.push(signal) },
     send: () => Promise.resolve(),
   });
+  const last = () => signals.flatMap((s) => (s.kind === 'measured' ? [s.values] : [])).at(-1);
+  return { thing, signals, last };
+}
+
+it('says with each reading whether it is on, also when a message calls its only relay otherwise', () => {
+  const { thing, last } = plug();
+  const watts = [{ key: '', values: { power_watts: 7 } }];
+  thing.measured(watts);
+  expect(last()).toEqual({ power_watts: 7 });
+  thing.switched(new Map([['', true]]), true);
+  thing.measured(watts);
+  expect(last()).toEqual({ power_watts: 7, is_on: 1 });
+  thing.switched(new Map([['1', false]]), false);
+  expect(last()).toEqual({ is_on: 0 });
+  thing.measured(watts);
+  expect(last()).toEqual({ power_watts: 7, is_on: 0 });
+  thing.gone();
+  thing.measured(watts);
+  expect(last()).toEqual({ power_watts: 7 });
+});
+
+it('does not become more and more devices by naming its sensors anew in each message', () => {
+  const { thing, signals } = plug();
   for (let i = 0; i < 1_000; i += 1)
     thing.measured([
       { key: '', values: { power_watts: i } },

@@ -30,6 +30,8 @@ export class Thing {
   readonly #announced = new Map<string, string>();
   readonly #waiting = new Set<{ relay: string; heard: (on: boolean) => void }>();
   #relays: readonly string[] = [];
+  /** What each relay said last. It tells every change, so this holds until it is gone. */
+  readonly #on = new Map<string, boolean>();
   #identity: Identity | undefined;
 
   constructor(own: ThingParts) {
@@ -71,7 +73,12 @@ export class Thing {
     for (const { key } of parts) if (this.#parts.size < mostParts) this.#parts.add(key);
     this.online = true;
     this.#announce();
-    for (const { key, values } of parts) if (this.#parts.has(key)) this.#emit(key, values);
+    const units = new Map(this.#units().map((unit) => [unit.key, unit]));
+    for (const { key, values } of parts) {
+      if (!this.#parts.has(key)) continue;
+      const on = this.#on.get(units.get(key)?.relay ?? 'none');
+      this.#emit(key, on === undefined ? values : { ...values, is_on: on ? 1 : 0 });
+    }
   }
 
   /** All relays of the device, or, with `complete` false, some of them: those of one reply. */
@@ -80,14 +87,16 @@ export class Thing {
     this.online = true;
     if (complete) this.#relays = [...relays.keys()];
     if (this.#relays.length === 0) return;
+    const told = new Map([...relays].map(([relay, on]) => [this.#relayOf(relay), on]));
+    for (const [relay, on] of told) this.#on.set(relay, on);
     this.#announce();
     for (const { key, relay } of this.#units()) {
-      const on = relay === undefined ? undefined : relays.get(relay);
+      const on = relay === undefined ? undefined : told.get(relay);
       if (on !== undefined) this.#emit(key, { is_on: on ? 1 : 0 });
     }
     if (complete) return;
     for (const waiter of this.#waiting) {
-      const on = relays.get(waiter.relay) ?? relays.get(waiter.relay === '' ? '1' : '');
+      const on = told.get(waiter.relay);
       if (on !== undefined) waiter.heard(on);
     }
   }
@@ -104,6 +113,13 @@ export class Thing {
         new LaresError('UNREACHABLE', `${this.topic} is offline: the broker has lost its connection to it`),
       );
     this.online = false;
+    this.#on.clear();
+  }
+
+  /** An only relay is `POWER` or `POWER1`, and one device may use both (`SetOption26`). */
+  #relayOf(relay: string): string {
+    if (this.#relays.includes(relay)) return relay;
+    return relay === '' ? '1' : relay === '1' ? '' : relay;
   }
 
   #units(): Unit[] {

@@ -51,14 +51,14 @@ describe('a house full of Tuya devices', () => {
     closing.push(() => run.stop());
     await vi.waitFor(() => {
       for (let n = 6; n < 12; n += 1) expect(measured(run.signals, n).length).toBeGreaterThanOrEqual(3);
-    }, 10_000);
+    }, 30_000);
     for (let n = 0; n < 6; n += 1) expect(measured(run.signals, n)).toEqual([]);
     const troubled = new Set(run.signals.flatMap((s) => (s.kind === 'trouble' ? [s.address] : [])));
     expect(troubled.size).toBeGreaterThan(0);
     for (const sim of sims) sim.mend();
     await vi.waitFor(() => {
       for (let n = 0; n < 12; n += 1) expect(measured(run.signals, n)).toContain(100 + n);
-    }, 15_000);
+    }, 30_000);
     const log = run.lines.join('\n');
     expect(log).not.toContain(key);
   });
@@ -77,11 +77,11 @@ describe('a house full of Tuya devices', () => {
     // Twenty times as fast, so that a search comes twice a second.
     const run = runDriver(driver, settings, scaledClock(20));
     closing.push(() => run.stop());
-    await vi.waitFor(() => expect(measured(run.signals, 1)).toContain(101), 10_000);
+    await vi.waitFor(() => expect(measured(run.signals, 1)).toContain(101), 30_000);
     await before.close();
     const after = await simulate(1, '127.8.1.2', port, 777);
     after.keepAnnouncing('127.0.0.1', heard, 100);
-    await vi.waitFor(() => expect(measured(run.signals, 1)).toContain(777), 15_000);
+    await vi.waitFor(() => expect(measured(run.signals, 1)).toContain(777), 30_000);
   });
 });
 
@@ -107,7 +107,10 @@ describe.each<Version>(['3.1', '3.3', '3.4', '3.5'])('a connection of version %s
     const { sim, link, clock } = await linked();
     for (let beat = 1; beat <= 4; beat += 1) {
       await clock.advance(10_000);
-      await vi.waitFor(() => expect(sim.heard.filter((c) => c === 9).length).toBeGreaterThanOrEqual(beat));
+      await vi.waitFor(
+        () => expect(sim.heard.filter((c) => c === 9).length).toBeGreaterThanOrEqual(beat),
+        30_000,
+      );
     }
     expect(link.open).toBe(true);
   });
