@@ -212,6 +212,29 @@ test('metres on a camera without calibration are an error of the settings, and n
   expect(loadAlone(file, {}).config.alert_rules).toHaveLength(1);
 });
 
+test('a rule that tells people in a way that is switched off holds, with a warning at its line', () => {
+  const text = original
+    .replace('email_alerts_enabled: true', 'email_alerts_enabled: false')
+    .replace('      - type: email', '      - type: email\n      - type: mqtt');
+  writeFileSync(file, text, { mode: 0o600 });
+  const warnings = () => loadHouse(file, {}).warnings;
+  expect(warnings()).toEqual([
+    {
+      level: 'warning',
+      subject: 'alert_rules[0].actions[1]',
+      message: `rule person_at_gate will tell nobody this way: mails are off; set monitoring.email_alerts_enabled: true, with email_to, email_from and smtp_server (${file}:42)`,
+    },
+    {
+      level: 'warning',
+      subject: 'alert_rules[0].actions[2]',
+      message: `rule person_at_gate will tell nobody this way: there is no broker to publish at; set mqtt.url, or take the action mqtt out of the rule (${file}:43)`,
+    },
+  ]);
+  const asleep = text.replace('  - id: person_at_gate', '  - id: person_at_gate\n    enabled: false');
+  writeFileSync(file, asleep, { mode: 0o600 });
+  expect(warnings()).toEqual([]);
+});
+
 const program = path.join(import.meta.dirname, '../../bin/validate_config');
 const check = (...words: string[]) =>
   spawnSync(program, words, { encoding: 'utf8', env: { PATH: process.env['PATH'] } });

@@ -257,4 +257,4 @@ test('property: rules tried on the past give the verdicts that they gave live', 
   // The stories say something of every kind.
   expect(alerts).toBeGreaterThan(25);
   expect([...heldBy.keys()].toSorted()).toEqual(['arrival', 'cooldown', 'mode', 'residents']);
-}, 120_000);
+});

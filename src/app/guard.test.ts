@@ -188,14 +188,14 @@ test('an alert is told while the book cannot be written, however soon it is look
   expect(told).toEqual(['lares/alerts/front any']);
   other.exec('rollback');
   other.close();
-  await expect.poll(() => book.counts().pending, { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => book.counts().pending).toBe(0);
   expect(book.deliveriesOf(book.alerts().rows[0]!.id).map((d) => d.state)).toEqual(['done']);
   stop.abort();
   await clock.advance(0);
   await ended;
   await guard.stop();
   await close();
-}, 20_000);
+});
 
 test('what rules remember is not needed to stop: a database that is gone is told, and nothing fails', async () => {
   const { guard, clock, store, book, lines, close } = await house(rules);

@@ -184,8 +184,8 @@ export class HouseGuard {
   }
 
   #settings(): ChannelSettings {
-    const { speakers, monitoring } = this.#config;
-    return { speakers, monitoring };
+    const { speakers, monitoring, mqtt } = this.#config;
+    return { speakers, monitoring, mqtt };
   }
 
   /** Every channel that the settings have ready, each with its plainest action. */
@@ -194,7 +194,6 @@ export class HouseGuard {
     return (Object.keys(channels) as ChannelKind[]).flatMap((type) => {
       const action = channels[type].action.safeParse({ type });
       if (!action.success) return [];
-      if (type === 'mqtt' && this.#parts.publisher === undefined) return [];
       return channels[type].lacks(action.data as never, settings) === undefined
         ? [action.data as Action]
         : [];

@@ -32,7 +32,7 @@ beforeAll(async () => {
     cameraSpec('/gate', { kind: 'square' }),
     cameraSpec('/garden', { kind: 'square' }),
   ]);
-}, 30_000);
+});
 afterAll(async () => {
   await cameras.close();
   folder.remove();

@@ -75,7 +75,13 @@ async function serve(file: string, run: RunOptions): Promise<void> {
   for (const secret of loaded.secrets) log.hide(secret);
   const databaseUrl = databaseUrlOf(file, run.env);
   if (databaseUrl !== undefined) log.hide(databaseUrl);
-  for (const warning of loaded.warnings) log.warn(noticeText(warning));
+  let warned: readonly string[] = [];
+  const warn = ({ warnings }: Pick<typeof loaded, 'warnings'>) => {
+    const texts = warnings.map(noticeText);
+    for (const text of texts) if (!warned.includes(text)) log.warn(text);
+    warned = texts;
+  };
+  warn(loaded);
   const tado = passwordNotice(run.env);
   if (tado !== undefined) log.warn(tado);
   // systemd names the process on the command line of Node; that name is the one to find it by.
@@ -107,6 +113,7 @@ async function serve(file: string, run: RunOptions): Promise<void> {
     load: () => loadHouse(file, run.env),
     onChange: ({ next, changes, from, loaded: reloaded }) => {
       for (const secret of reloaded.secrets) log.hide(secret);
+      warn(reloaded);
       house.configure(next, { changes, from });
     },
     onInvalid: (problems, error) =>

@@ -47,6 +47,8 @@ export interface Loaded<Config> {
 
 /** Something that is wrong between settings which are right one by one: a name that nothing bears, a file that is missing. */
 export interface Finding {
+  /** `warning`: the settings hold, and probably do not do what was meant. A problem unless said. */
+  readonly level?: 'warning';
   readonly path: Path;
   readonly message: string;
   readonly hint?: string;
@@ -117,8 +119,11 @@ export function loadConfig<S extends z.ZodType>(
     problems.push(...explain(result.error.issues, about).filter((p) => !known.has(p.path) || p.path === ''));
   }
   if (result.success && problems.length === 0)
-    for (const { path: at, message, hint } of check?.(result.data) ?? [])
-      problems.push(problemAt(source, offsetOf(source.document, at, 'value'), at, message, hint));
+    for (const { level, path: at, message, hint } of check?.(result.data) ?? []) {
+      const problem = problemAt(source, offsetOf(source.document, at, 'value'), at, message, hint);
+      if (level === undefined) problems.push(problem);
+      else notices.push(noticeOf(level, problem));
+    }
   if (problems.length > 0 || !result.success)
     throw new ConfigError(
       sorted(problems, options.file),
@@ -132,6 +137,13 @@ export function loadConfig<S extends z.ZodType>(
     origins: filler.origins,
   };
 }
+
+const noticeOf = (level: 'warning', { file, line, path: subject, message, hint }: Problem): Notice => ({
+  level,
+  subject,
+  message: `${message} (${file}:${line})`,
+  ...(hint === undefined ? {} : { fix: hint }),
+});
 
 const sorted = (problems: readonly Problem[], file: string) =>
   problems.toSorted(

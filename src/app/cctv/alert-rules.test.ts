@@ -123,7 +123,7 @@ beforeAll(async () => {
     data: { from: 'away', to: 'home' },
   });
   await store.close();
-}, 30_000);
+});
 afterAll(() => folder.remove());
 
 const short = ({ alerts }: Replay) => alerts.map((a) => [a.change, a.rule, a.event, a.why]);

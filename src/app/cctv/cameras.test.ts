@@ -64,7 +64,7 @@ test('cameras that could not start because their book was locked start once it i
   });
   expect(lines.filter((line) => line.includes('cannot start'))).toHaveLength(1);
   await close();
-}, 60_000);
+});
 
 test('an event of before a restart ends with the ticks, though no camera is on', async () => {
   const { cameras, clock, close, dataDir, log } = await house();

@@ -229,8 +229,9 @@ export class Cameras {
       this.#accept();
       cctv.service.configure(this.#config.cameras);
       // A rule that lost its reference would be noticed only by what it did not tell.
-      for (const { path, message } of crossCheck(this.#config, this.#parts.calibrationFolder))
-        this.#parts.log.error(`${pathText(path)} can never hold: ${message}`, { code: 'CONFIG_INVALID' });
+      for (const { level, path, message } of crossCheck(this.#config, this.#parts.calibrationFolder))
+        if (level === undefined)
+          this.#parts.log.error(`${pathText(path)} can never hold: ${message}`, { code: 'CONFIG_INVALID' });
     }
   }
 

@@ -31,7 +31,7 @@ beforeAll(async () => {
     cameraSpec('/open', { kind: 'square' }),
     cameraSpec('/locked', { kind: 'square' }, { username: 'admin', password: 'hunter22' }),
   ]);
-}, 60_000);
+});
 afterAll(async () => {
   await cameras.close();
   desk.remove();

@@ -41,7 +41,7 @@ beforeAll(async () => {
     `http:\n  port: ${await freePort()}\ncameras:\n${camera('gate')}${camera('yard')}performance:\n  cameras_per_process: 1\n`,
     { mode: 0o600 },
   );
-}, 60_000);
+});
 afterAll(async () => {
   if (alive()) process.kill(pid!, 'SIGTERM');
   await until(() => !alive());
@@ -74,7 +74,7 @@ test('where there is no unit the health check starts the service itself, under t
   expect(found('-f', '.').length).toBeGreaterThanOrEqual(3);
   expect(found('-f', 'main.py')).toEqual([`${pid}`]);
   expect(found('-fc', 'main.py')).toEqual(['1']);
-}, 120_000);
+});
 
 test('the mode of the house is shown with its reason, set for some minutes, and taken back', () => {
   const mode = (...words: string[]) =>
@@ -107,7 +107,7 @@ test('a camera that is added while the house runs is taken by it', async () => {
   const added = run('bin/lares', 'cctv', 'add', cameras.url('/garden'), '--id', 'garden');
   expect([added.status, added.stderr]).toEqual([0, '']);
   await until(() => live() === 3, undefined, 30_000);
-}, 60_000);
+});
 
 test('the ground is drawn over what the running camera sees', () => {
   const pose = ['--height', '3', '--tilt', '20', '--fov', '80'];
@@ -128,11 +128,11 @@ test('a rule whose reference is taken out of the calibration while the house run
   const calibration = file('config/calibration/gate.json');
   writeFileSync(calibration, readFileSync(calibration, 'utf8').replaceAll('"kerb"', '"step"'));
   await until(() => /alert_rules\[0\]\S* can never hold: /.test(log()), undefined, 30_000);
-}, 90_000);
+});
 
 test('the service that the check started stops cleanly', async () => {
   process.kill(pid!, 'SIGTERM');
-  await until(() => !alive(), undefined, 15_000);
+  await until(() => !alive());
   const left = spawnSync('pgrep', ['-s', `${pid}`], { encoding: 'utf8', env: { PATH: systemPath } }).stdout;
   expect(left).toBe('');
 });

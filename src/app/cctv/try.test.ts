@@ -18,7 +18,7 @@ beforeAll(async () => {
   ]);
   cameras.fault('/late', { noKeyframes: true });
   cameras.fault('/full', { status: { SETUP: 454 } });
-}, 60_000);
+});
 afterAll(async () => {
   await cameras.close();
   desk.remove();

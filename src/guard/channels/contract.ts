@@ -7,6 +7,8 @@ import type { MonitoringConfig, SpeakersConfig } from './config.ts';
 export interface ChannelSettings {
   readonly speakers: SpeakersConfig;
   readonly monitoring: MonitoringConfig;
+  /** The broker of the house; absent when it has none. */
+  readonly mqtt?: object | undefined;
 }
 
 /** The broker of the house, as the house hands it in. */

@@ -207,7 +207,7 @@ test('benchmark measures every stage on a drawn clip', async () => {
     'centernet 416x256',
     'centernet 320x192',
   ]);
-}, 90_000);
+});
 
 test('a camera that is not in the settings is named with those that are', async () => {
   await expect(run('benchmark', '--camera', 'attic')).rejects.toMatchObject({

@@ -25,7 +25,7 @@ export const mqtt = defineChannel({
   reads: [],
   concurrency: 4,
   lane: () => 'mqtt',
-  lacks: () => undefined,
+  lacks: (_action, settings) => (settings.mqtt === undefined ? noBroker : undefined),
   open: (_settings, { publisher }) => ({
     async deliver(alert, _action, signal) {
       if (publisher === undefined) throw new LaresError('CONFIG_INVALID', noBroker);
