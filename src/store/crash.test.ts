@@ -54,7 +54,7 @@ describe.each(kinds)('on %s', (kind) => {
     expect(found).toEqual(wanted);
     expect(await store.state.get<number>('cursor')).toBeGreaterThanOrEqual(next - 1);
     expect(store.recovered).toBeUndefined();
-  }, 60_000);
+  });
 });
 
 test('while another program holds the SQLite file, readings wait in memory and the event loop goes on; then all are written', async () => {
@@ -72,7 +72,7 @@ test('while another program holds the SQLite file, readings wait in memory and t
   expect(store.stats().readings.pending).toBe(3);
   other.exec('rollback');
   other.close();
-  await expect.poll(() => store.stats().readings.pending, { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => store.stats().readings.pending).toBe(0);
   expect(await all(store.readings.range(start, start + hourMs))).toEqual(ticks);
   expect(lines.filter((line) => line.includes('are lost'))).toEqual([]);
 });

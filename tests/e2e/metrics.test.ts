@@ -37,7 +37,7 @@ describe.skipIf(prometheusPath === undefined)(`a real Prometheus${reason}`, () =
       await until(
         async () => (await home()).length === 2,
         () => 'the departure never arrived',
-        10_000,
+        30_000,
       );
       expect(await home()).toEqual(['jo', 'robin']);
     } finally {

@@ -76,6 +76,10 @@ export class Appliances implements AsyncDisposable {
     this.#options = options;
   }
 
+  get #timeoutSeconds(): number {
+    return this.#options.timeoutSeconds ?? 2;
+  }
+
   async start(): Promise<this> {
     const [local, http, discovery, pulse] = await Promise.all([
       freePort(),
@@ -89,8 +93,8 @@ export class Appliances implements AsyncDisposable {
 
   /** The section `electricity`. Sources over MQTT are in it always. */
   settings(change: object = {}): object {
-    const { pollSeconds, timeoutSeconds = 2, net } = this.#options;
-    const often = { poll_interval_seconds: pollSeconds, timeout_seconds: timeoutSeconds };
+    const { pollSeconds, net } = this.#options;
+    const often = { poll_interval_seconds: pollSeconds, timeout_seconds: this.#timeoutSeconds };
     const { local, http, discovery, pulse } = this.#ports;
     return {
       kasa: {
@@ -181,7 +185,8 @@ export class Appliances implements AsyncDisposable {
     this.#life.defer(() => sim.close());
     await sim.listen();
     const units = names.map((name, i) => ({ unit: i + 1, name, template: 'sdm120' }));
-    this.#buses.push({ host: '127.0.0.1', port: sim.port, units, reply_timeout_seconds: 0.5 });
+    const replyTimeout = Math.max(0.5, this.#timeoutSeconds / 4);
+    this.#buses.push({ host: '127.0.0.1', port: sim.port, units, reply_timeout_seconds: replyTimeout });
     const [first] = names.map((name, i) => this.#add('circuit', name, loads[i]!, sim));
     return first!;
   }

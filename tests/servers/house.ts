@@ -65,7 +65,7 @@ export class LaresProcess {
   }
 
   /** The first line that matches, as soon as there is one. */
-  async line(pattern: RegExp, timeoutMs = 15_000): Promise<string> {
+  async line(pattern: RegExp, timeoutMs = 30_000): Promise<string> {
     const found = () => this.lines.find((line) => pattern.test(line));
     await until(
       () => found() !== undefined,

@@ -84,7 +84,7 @@ export async function startLab(): Promise<Lab> {
       },
       killAll,
       newest,
-      async shows(series, value, timeoutMs = 20_000) {
+      async shows(series, value, timeoutMs = 30_000) {
         let last: number | undefined;
         await until(
           async () => (last = await newest(series)) === value,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -8,12 +9,15 @@ const ipProgram = installed('/usr/sbin/ip', '/sbin/ip', '/usr/bin/ip') ?? 'ip';
 const run = promisify(execFile);
 const ip = (...args: string[]) => run(ipProgram, args);
 
+// Interface names hold 15 characters. Random, because what a killed run left behind keeps its names.
+const freshPrefix = () => `ll${randomBytes(3).toString('hex')}`;
+
 /** Test LANs live in network namespaces of their own: nothing of the machine's own network is touched. */
 export const canMakeLan = isRoot && installed('/usr/bin/setpriv') !== undefined && namespacesWork();
 
 /** False in a container that may not make namespaces. */
 function namespacesWork(): boolean {
-  const name = `ll${process.pid.toString(36)}-try`;
+  const name = `${freshPrefix()}-try`;
   try {
     execFileSync(ipProgram, ['netns', 'add', name], { stdio: 'ignore' });
     execFileSync(ipProgram, ['netns', 'del', name], { stdio: 'ignore' });
@@ -22,10 +26,6 @@ function namespacesWork(): boolean {
     return false;
   }
 }
-
-let counter = 0;
-// Interface names hold 15 characters; the process id keeps parallel runs apart.
-const freshPrefix = () => `ll${process.pid.toString(36)}${(counter++).toString(36)}`;
 
 export interface AirHost {
   readonly ip: string;

@@ -57,7 +57,7 @@ export function launch(
 }
 
 /** Resolves once something listens on the port; rejects with `why()` after `timeoutMs`. */
-export async function untilListening(port: number, why: () => string, timeoutMs = 20_000): Promise<void> {
+export async function untilListening(port: number, why: () => string, timeoutMs = 30_000): Promise<void> {
   await until(
     () => canConnect(port),
     () => `nothing listens on ${port}: ${why()}`,
@@ -77,7 +77,7 @@ export function canConnect(port: number): Promise<boolean> {
 export async function until(
   condition: () => boolean | Promise<boolean>,
   why: () => string = () => 'condition never held',
-  timeoutMs = 10_000,
+  timeoutMs = 30_000,
 ): Promise<void> {
   const end = performance.now() + timeoutMs;
   for (;;) {

@@ -49,7 +49,7 @@ test('over kills at any moment every alert that was written down arrives, and a 
     await until(
       () => gone || over(),
       () => `${written.size} written, ${arrived.length} arrived`,
-      20_000,
+      30_000,
     );
     house.kill('SIGKILL');
     await ended;

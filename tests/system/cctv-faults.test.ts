@@ -19,6 +19,7 @@ import {
 } from '../servers/camera-house.ts';
 import { startLares, writeSettings, type LaresProcess } from '../servers/house.ts';
 import { freePort, systemPath, until } from '../servers/process.ts';
+import { Stalls } from '../servers/stalls.ts';
 import { TcpProxy } from '../servers/tcp-proxy.ts';
 
 const idOf = (row: CameraRow) => `victim_${cameraRows.indexOf(row)}`;
@@ -32,6 +33,7 @@ const expected = ({ cause, moment }: CameraRow) =>
 
 describe('faults of cameras', () => {
   const life = new AsyncDisposableStack();
+  const stalls = life.use(new Stalls());
   const proxy = new TcpProxy();
   /** Looks in a row at which a healthy camera gave no picture: now, and the most ever. */
   const gaps = new Map(bystanders.map((id) => [id, { now: 0, most: 0, looks: 0 }]));
@@ -79,7 +81,7 @@ describe('faults of cameras', () => {
     const stop = new AbortController();
     life.defer(() => stop.abort());
     void watch(stop.signal);
-  }, 120_000);
+  });
   afterAll(() => life.disposeAsync());
 
   async function watch(signal: AbortSignal): Promise<void> {
@@ -163,7 +165,7 @@ describe('faults of cameras', () => {
       expect(codes.filter((code) => !causes.some((cause) => code === `ERROR cctv ${cause}`))).toEqual([]);
       expect(camera.reconnects).toBe(codes.length);
       expect(camera.decode_errors).toBeGreaterThanOrEqual(frames);
-    }, 120_000);
+    });
 
   test('meanwhile those beside them never missed pictures for two seconds, and nothing was left open', async () => {
     console.table(
@@ -175,7 +177,7 @@ describe('faults of cameras', () => {
     );
     for (const [id, { most, looks }] of gaps) {
       expect(looks).toBeGreaterThan(20);
-      expect(most, id).toBeLessThan(longestGap);
+      expect(most, id).toBeLessThan(longestGap + stalls.totalMs / watchMs);
       expect(outages(house, id)).toBe(0);
       expect(await sim.counts(`/${id}`)).toMatchObject({ connected: 1, mostConnections: 1 });
     }

@@ -137,7 +137,7 @@ test('killed again and again it starts each time, tells nothing twice and forget
   const left = readdirSync(path.join(dir, 'tmp'), { recursive: true, withFileTypes: true });
   expect(left.filter((one) => !one.isDirectory()).map((one) => one.name)).toEqual([]);
   expect(existsSync(path.join(dir, '.cache'))).toBe(false);
-}, 300_000);
+});
 
 test('a house without cameras starts nothing of them, and its metrics stay those that were promised', async () => {
   const { dir, remove } = await cameraFolder();

@@ -104,7 +104,7 @@ beforeAll(async () => {
     stop.abort();
     await house.stopped;
   });
-}, 60_000);
+});
 afterAll(() => life.disposeAsync());
 
 const get = async <T>(where: string) => (await (await fetch(`${house.url}${where}`)).json()) as T;
@@ -150,7 +150,7 @@ test('with an unknown phone about the same walk is more severe, and says why', a
     (await get<{ devices: { mac: string }[] }>('/api/presence/devices')).devices.some(
       ({ mac }) => mac === strangerPhone,
     );
-  await until(known, tail, 20_000);
+  await until(known, tail);
   await until(
     async () => {
       if ((await alertsOf('third')).length === 0) await walkPast('third');
@@ -163,7 +163,7 @@ test('with an unknown phone about the same walk is more severe, and says why', a
   );
   const [alert] = await alertsOf('third');
   expect(JSON.stringify(alert!.why)).toMatch(/an unknown phone has been there/);
-}, 120_000);
+});
 
 test('who comes out of a door of the home is evidence of an exit', async () => {
   here.set(alexPhone, Date.now());
@@ -178,4 +178,4 @@ test('who comes out of a door of the home is evidence of an exit', async () => {
   const why = await lares({ dir }, 'presence', 'why', 'alex');
   expect(why).toMatchObject({ code: 0, err: '' });
   expect(why.out).toMatch(/camera\.door +away +\d+\.\d +somebody left through a watched door/);
-}, 150_000);
+});

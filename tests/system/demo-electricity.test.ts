@@ -240,7 +240,8 @@ test('a plug that drops is down with a reason while the others go on, and comes 
 });
 
 test('hours of a sped-up day end in the ledger as the energy of the profiles, for the house and for each device', async () => {
-  const demo = new Demo('--speed', '240', '--start', '2026-01-05T16:40:00Z');
+  const speed = 240;
+  const demo = new Demo('--speed', String(speed), '--start', '2026-01-05T16:40:00Z');
   await demo.everything();
   const from = Date.UTC(2026, 0, 5, 16, 40);
   const reach = async (at: number): Promise<ElectricityBody> => {
@@ -254,25 +255,28 @@ test('hours of a sped-up day end in the ledger as the energy of the profiles, fo
   // The minutes that the start takes are healed from the memory of those devices that have one; only then it counts.
   const before = await reach(from + 25 * minute);
   const after = await reach(from + 3.5 * hour);
+  // A busy machine notes a reading up to a second late, which are minutes of the sped-up day.
+  const lateMs = 1_000 * speed;
+  /** What was used between two readings, Wh: at least and at most, with 2 % and whole Wh left open. */
+  const bounds = (of: Parameters<typeof energy>[0], first: string, last: string) => {
+    const [begin, end] = [Date.parse(first), Date.parse(last)];
+    return [energy(of, begin, end - lateMs) * 0.98 - 6, energy(of, begin - lateMs, end) * 1.02 + 6] as const;
+  };
   const rows = after.devices.flatMap((device) => {
     const of = expected[device.path];
     const first = before.devices.find((d) => d.path === device.path)!;
     if (of === undefined) return [];
     const used = (device.energy!.today_kwh - first.energy!.today_kwh) * 1_000;
-    return [
-      {
-        path: device.path,
-        used,
-        profile: energy(of, Date.parse(first.measured_at!), Date.parse(device.measured_at!)),
-      },
-    ];
+    const [least, most] = bounds(of, first.measured_at!, device.measured_at!);
+    return [{ path: device.path, used, least, most }];
   });
-  // 2 %, and what whole Wh and the polls at both ends leave open.
-  expect(rows.filter((row) => Math.abs(row.used - row.profile) > 0.02 * row.profile + 6)).toEqual([]);
+  expect(rows.length).toBeGreaterThan(5);
+  expect(rows.filter((row) => row.used < row.least || row.used > row.most)).toEqual([]);
   const house = (after.house.energy!.today_kwh - before.house.energy!.today_kwh) * 1_000;
-  const profile = energy(wholeHouse, Date.parse(before.at), Date.parse(after.at));
-  expect(profile).toBeGreaterThan(1_500);
-  expect(Math.abs(house / profile - 1)).toBeLessThan(0.02);
+  const [least, most] = bounds(wholeHouse, before.at, after.at);
+  expect(least).toBeGreaterThan(1_500);
+  expect(house).toBeGreaterThan(least);
+  expect(house).toBeLessThan(most);
 });
 
 test('with panels the house feeds in at noon and earns with it, and the meter that sees both ways is the main one', async () => {

@@ -17,6 +17,7 @@ import { startLares, writeSettings, type LaresProcess } from '../servers/house.t
 import { Measurements } from '../servers/measurements.ts';
 import { mosquitto, mosquittoProgram, type Mosquitto } from '../servers/mosquitto.ts';
 import { freePort, isRoot, scratch, systemPath, until } from '../servers/process.ts';
+import { Stalls } from '../servers/stalls.ts';
 import { Stores } from '../servers/stores.ts';
 
 const missing = graphiteMissing ?? (mosquittoProgram === undefined ? 'apt-get install mosquitto' : undefined);
@@ -34,6 +35,7 @@ describe.skipIf(missing !== undefined)(
   () => {
     const life = new AsyncDisposableStack();
     const home = life.use(new Appliances({ net: 62, ...usual }));
+    const stalls = life.use(new Stalls());
     const victims = new Map<Row, Victim>();
     /** Healthy devices that the house asks; those of the broker speak unasked. */
     let polled: Appliance<unknown>[] = [];
@@ -90,7 +92,7 @@ describe.skipIf(missing !== undefined)(
           `not measured: ${home.all.flatMap((a) => (measured.of(a).length < 2 ? [a.path] : [])).join(', ')}`,
         30_000,
       );
-    }, 120_000);
+    });
     afterAll(() => life.disposeAsync());
 
     /** What a broker keeps of things that are gone. */
@@ -124,7 +126,7 @@ describe.skipIf(missing !== undefined)(
     /** Nobody who is healthy has lost more than one poll since `from` (of `performance.now()`), or was complained about. */
     function othersWentOn(from: number): void {
       const to = performance.now();
-      const due = Math.floor((to - from) / pollMs);
+      const due = Math.floor((to - from - stalls.totalMs) / pollMs);
       // One for the place of the poll in its interval, one that may be lost.
       const late = polled.filter(({ load }) => load.polls(from, to) < due - 2);
       expect(late.map(({ name, load }) => `${name} ${load.polls(from, to)} of ${due}`)).toEqual([]);
@@ -161,7 +163,7 @@ describe.skipIf(missing !== undefined)(
           30_000,
         );
         othersWentOn(from);
-      }, 60_000);
+      });
 
     test('after all of this no energy was lost and none invented', async () => {
       expect(await measured.wrongEnergy(home.all, slackMs)).toEqual([]);
@@ -195,7 +197,7 @@ describe.skipIf(missing !== undefined)(
       );
       othersWentOn(from);
       const after = await house.get<DetailedHealthBody>('/health/detailed');
-      expect(after.tick.missed).toBe(before.tick.missed);
+      expect(after.tick.missed - before.tick.missed).toBeLessThanOrEqual(stalls.totalMs / 1_000);
       // A Tasmota tells its state before its counter.
       await until(async () => (await measured.wrongEnergy(ofBroker, slackMs)).length === 0);
     });
@@ -218,7 +220,7 @@ describe.skipIf(missing !== undefined)(
           return seconds.every((second) => points?.get(second) === watts);
         },
         () => 'instants are missing in Graphite',
-        20_000,
+        30_000,
       );
     });
 

@@ -36,7 +36,7 @@ describe.skipIf(missing !== undefined)(
   `electricity as a process${missing === undefined ? '' : ` (needs ${missing})`}`,
   () => {
     const life = new AsyncDisposableStack();
-    const appliances = life.use(new Appliances({ net: 61, pollSeconds: 1 }));
+    const appliances = life.use(new Appliances({ net: 61, pollSeconds: 1, timeoutSeconds: 10 }));
     let graphite: Graphite;
     let options: LaresOptions;
     let house: LaresProcess;
@@ -92,7 +92,7 @@ describe.skipIf(missing !== undefined)(
       glow = await appliances.glow(broker, 7_000, 1_000);
       await meter.sim.listen();
       await greenhouse.sim.listen();
-    }, 120_000);
+    });
     afterAll(() => life.disposeAsync());
 
     const cli = (...args: string[]) => lares(options, 'electricity', ...args);
@@ -157,7 +157,7 @@ describe.skipIf(missing !== undefined)(
       expect(sources).toEqual(
         new Set(['kasa', 'tuya', 'shelly', 'circuit', 'tasmota', 'glow', 'meter', 'house']),
       );
-      expect(house.count(/\berror\b/)).toBe(0);
+      expect(house.lines.filter((line) => /\berror\b/.test(line))).toEqual([]);
     });
 
     test('the meter of the house is in Graphite every 5 s, without a gap', async () => {
@@ -232,7 +232,7 @@ describe.skipIf(missing !== undefined)(
         expect(await cli('on', each.path)).toMatchObject({ code: 0, err: '' });
       }
       expect(heater.sim.isOn()).toBe(true);
-      await until(async () => (await newest('kasa.living_room_lamp.is_on')) === 0, undefined, 15_000);
+      await until(async () => (await newest('kasa.living_room_lamp.is_on')) === 0);
       expect(await cli('on', lamp.path)).toMatchObject({ code: 0 });
     });
 

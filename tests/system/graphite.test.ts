@@ -61,12 +61,12 @@ describe.skipIf(graphiteMissing !== undefined)(
       return until(
         () => house.graphite.stats().sentBatches >= goal,
         () => house.lines.join('\n'),
-        20_000,
+        30_000,
       );
     };
     const measured = (house: MetricsHouse, more: number) => {
       const goal = house.ticks.length + more;
-      return until(() => house.ticks.length >= goal, undefined, 20_000);
+      return until(() => house.ticks.length >= goal);
     };
 
     /** Stops the ticks and waits until Graphite shows every one of them. */
@@ -81,7 +81,7 @@ describe.skipIf(graphiteMissing !== undefined)(
           return missing === 0 && wrong === 0 && surplus === 0;
         },
         () => JSON.stringify(last),
-        20_000,
+        30_000,
       ).catch(() => {});
       expect(last).toEqual(complete);
     }
@@ -165,9 +165,9 @@ time.sleep(600)`;
         await untilSynDropped(port);
         const descriptors = () => readdirSync('/proc/self/fd').length;
         const house = live({ port });
-        await until(() => house.graphite.stats().failuresTotal >= 1, undefined, 20_000);
+        await until(() => house.graphite.stats().failuresTotal >= 1);
         const open = descriptors();
-        await until(() => house.graphite.stats().failuresTotal >= 4, undefined, 20_000);
+        await until(() => house.graphite.stats().failuresTotal >= 4);
         expect(descriptors()).toBeLessThanOrEqual(open + 1);
         expect(house.successes).toBe(0);
         expect(house.lines.filter((line) => line.includes('graphite error'))).toEqual([
@@ -385,7 +385,7 @@ time.sleep(600)`;
         await until(
           () => next.lines.some((line) => line.includes('graphite replay finished')),
           undefined,
-          20_000,
+          30_000,
         );
         expect(next.graphite.stats().replayedPoints).toBeGreaterThanOrEqual(500 * 27);
         expect(small.log()).toContain('creating database metric');

@@ -179,7 +179,7 @@ test.skipIf(!own)(
     await until(
       () => stdout.endsWith('end\n'),
       () => stdout,
-      20_000,
+      30_000,
     );
     process.kill(-child.pid!, 'SIGKILL');
     expect(read({ status: 0, stdout, stderr: '' }).found).toEqual([

@@ -204,7 +204,7 @@ test('a book with events left open by a kill gives them back with the last sight
     expect(book.counts().alerts).toBe(book.waiting());
     await book.close();
   }
-}, 60_000);
+});
 
 test('while another program holds the file, alerts are sent from memory once, and are written afterwards', async () => {
   const book = await open();
@@ -219,7 +219,7 @@ test('while another program holds the file, alerts are sent from memory once, an
   expect(book.counts()).toMatchObject({ pending: 2, problem: expect.stringContaining('locked') });
   other.exec('rollback');
   other.close();
-  await expect.poll(() => book.counts().pending, { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => book.counts().pending).toBe(0);
   expect(book.deliveriesOf('a1')).toEqual([{ ...aDelivery('d1', 'a1', start), state: 'done', attempts: 1 }]);
 });
 
@@ -266,7 +266,7 @@ test('a full disk is told and survived: alerts are still given out, and written 
     20_000,
   );
   expect((await open()).counts()).toMatchObject({ alerts: Number(made), deliveriesWaiting: Number(made) });
-}, 60_000);
+});
 
 describe('a damaged book', () => {
   test('is moved aside, its readable rows are saved, and that is said loudly', async () => {

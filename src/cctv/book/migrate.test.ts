@@ -124,7 +124,7 @@ test('killed at any step, the file holds the old layout or the new one, and the 
     await book.close();
   }
   expect(existsSync(first)).toBe(true);
-}, 120_000);
+});
 
 test('a book of a newer version is left alone', async () => {
   const book = await EventBook.open({ dataDir: dir, clock: new ManualClock(now), log: silent });

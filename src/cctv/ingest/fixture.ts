@@ -90,7 +90,7 @@ export class Heard {
 }
 
 /** Waits until it holds; fails after `seconds` with what it waited for. */
-export async function until(what: string, holds: () => boolean, seconds = 12): Promise<void> {
+export async function until(what: string, holds: () => boolean, seconds = 30): Promise<void> {
   const end = performance.now() + seconds * 1000;
   while (!holds()) {
     if (performance.now() > end) throw new Error(`waited ${seconds} s in vain for ${what}`);

@@ -191,7 +191,7 @@ describe('a stream is followed', () => {
         expect([name, ...heard.states(name)]).toEqual([name, 'connecting', 'live']);
       }
     },
-    40_000,
+    120_000,
   );
 
   test('after the camera moved to another path, and one that moves in circles is named', async () => {
@@ -204,7 +204,7 @@ describe('a stream is followed', () => {
     read(sim.url('/circle'));
     await until('the cause', () => lastState()?.state === 'down', 20);
     expect(lastState()?.cause).toBe('RTSP_REFUSED');
-  }, 40_000);
+  });
 
   test('over UDP although packets are lost', async () => {
     sim.add('/yard', clip);
@@ -245,7 +245,7 @@ test('a stream that changes its size again and again is followed on its one conn
   }
   expect(heard.states('yard')).toEqual([]);
   expect(sim.counts('/yard').connected).toBe(1);
-}, 40_000);
+});
 
 test('B-frames are recorded at their times', async () => {
   const file = makeVideo(dir, 'b.mp4', {
@@ -268,7 +268,7 @@ test('B-frames are recorded at their times', async () => {
   // Pictures of 10 a second, each once and in order.
   expect(shown.length).toBeGreaterThan(15);
   expect(steps.filter((step) => step !== 10)).toEqual([]);
-}, 40_000);
+});
 
 test('a picture of a camera that is only recorded is taken from its one connection, which goes on', async () => {
   const draw = movingSquare(width, height);
@@ -286,7 +286,7 @@ test('a picture of a camera that is only recorded is taken from its one connecti
   await until('the picture', () => heard.of('picture').some((p) => p.request === 1));
   expect(heard.states('yard')).toEqual(['connecting', 'live']);
   expect(sim.counts('/slow').connected).toBe(1);
-}, 30_000);
+});
 
 describe('MJPEG', () => {
   let jpeg: Buffer[];

@@ -168,7 +168,7 @@ test('a process that is killed leaves a file that plays up to less than a second
     // Ten pictures a second: fewer than ten are missing.
     expect(taken - probe(path.join(root, 'yard', day!, file!)).frames).toBeLessThan(10);
   }
-}, 60_000);
+});
 
 describe('a disk that refuses', () => {
   test('is told once, what is whole stays, and recording goes on when there is room', async () => {
@@ -257,7 +257,7 @@ describe('a disk that refuses', () => {
     // A file that cannot be closed, and what comes before an event.
     expect(kept).toBeLessThan(100e6);
     expect(said).toEqual([expect.stringContaining('the disk is too slow for this camera')]);
-  }, 60_000);
+  });
 
   test('that is not mounted gets nothing written beneath its mount point', async () => {
     const away = `${root}.away`;

@@ -301,7 +301,7 @@ describe('over the network', () => {
           await until(
             async () => (await shown()) > before + 20,
             () => 'no pictures are shown',
-            20_000,
+            30_000,
           );
           let last: unknown;
           await until(

@@ -85,7 +85,7 @@ const portrait = (colour: Colour) =>
   );
 
 const ready = (looks: RecogniseProcess, kind: 'face' | 'plate') =>
-  expect.poll(() => looks.ready(kind), { timeout: 20_000 }).toBe(true);
+  expect.poll(() => looks.ready(kind)).toBe(true);
 
 test('an enrolled face is told by name, another is a stranger, and no face is nothing', async () => {
   const book = new FaceBook(dataDir);
@@ -158,7 +158,7 @@ test('there is a process only while something is to be recognised', async () => 
   looks.configure([faces()]);
   await ready(looks, 'face');
   looks.configure([]);
-  await expect.poll(() => looks.pid, { timeout: 5_000 }).toBeUndefined();
+  await expect.poll(() => looks.pid).toBeUndefined();
   expect(await looks.look('face', portrait(red), whole)).toEqual([]);
   looks.configure([faces()]);
   await ready(looks, 'face');
@@ -168,7 +168,7 @@ test('there is a process only while something is to be recognised', async () => 
 test('a model that is missing is one line with its setting', async () => {
   const looks = start();
   looks.configure([faces({ detector: '/nowhere/yunet.onnx' })]);
-  await expect.poll(() => lines.join('\n'), { timeout: 20_000 }).toContain('recognition error');
+  await expect.poll(() => lines.join('\n')).toContain('recognition error');
   expect(lines.filter((l) => l.includes('recognition error'))).toEqual([
     expect.stringContaining('cctv.recognition.faces.detector: /nowhere/yunet.onnx cannot be read'),
   ]);
@@ -235,6 +235,6 @@ test('a reader whose characters do not fit it is refused with both numbers', asy
   const looks = start();
   looks.configure([await plates('bytes', 'A\nB\nC\nD\nE\n')]);
   await expect
-    .poll(() => lines.filter((l) => l.includes('recognition error')), { timeout: 20_000 })
+    .poll(() => lines.filter((l) => l.includes('recognition error')))
     .toEqual([expect.stringContaining('gives [1, 4, 2], which does not fit the 5 characters of')]);
 });

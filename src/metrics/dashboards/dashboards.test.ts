@@ -251,7 +251,7 @@ describe.skipIf(graphiteMissing !== undefined)(
       await until(
         async () => (await shown()) === 181,
         () => 'the readings never appeared',
-        20_000,
+        30_000,
       );
     });
     afterAll(() => graphite.stop());

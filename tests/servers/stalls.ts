@@ -1,0 +1,34 @@
+import { Worker } from 'node:worker_threads';
+
+const beatMs = 20;
+/** A wake-up this late is no usual jitter. */
+const lateMs = 100;
+
+/**
+ * How long the machine itself stood still: a thread that only sleeps, and adds up how much too late it woke.
+ * Tests that count polls or pictures take it off, so that a virtual machine that was halted for a second does not look
+ * like a product that was.
+ */
+export class Stalls implements Disposable {
+  readonly #sum = new Float64Array(new SharedArrayBuffer(8));
+  readonly #worker = new Worker(
+    `const { workerData: { sum, beatMs, lateMs } } = require('node:worker_threads');
+     let last = performance.now();
+     setInterval(() => {
+       const now = performance.now();
+       const late = now - last - beatMs;
+       last = now;
+       if (late > lateMs) sum[0] += late;
+     }, beatMs);`,
+    { eval: true, workerData: { sum: this.#sum, beatMs, lateMs } },
+  );
+
+  /** Milliseconds since this watch began. */
+  get totalMs(): number {
+    return this.#sum[0]!;
+  }
+
+  [Symbol.dispose](): void {
+    void this.#worker.terminate();
+  }
+}
