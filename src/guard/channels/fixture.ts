@@ -52,9 +52,12 @@ export function someIo(change: Partial<ChannelIo> = {}): ChannelIo {
   };
 }
 
-export const someSettings = (raw: { speakers?: unknown; monitoring?: unknown } = {}): ChannelSettings => ({
+export const someSettings = (
+  raw: { speakers?: unknown; monitoring?: unknown; mqtt?: object } = {},
+): ChannelSettings => ({
   speakers: speakersConfig.parse(raw.speakers),
   monitoring: monitoringConfig.parse(raw.monitoring),
+  mqtt: raw.mqtt,
 });
 
 /** The table of deliveries in memory; a new queue over the same one is a restart. */

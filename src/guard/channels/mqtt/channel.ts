@@ -22,7 +22,7 @@ export const mqtt = defineChannel({
   example: { type: 'mqtt' },
   staleAfterMs: 86_400_000,
   deadlineMs: 15_000,
-  reads: [],
+  reads: ['mqtt'],
   concurrency: 4,
   lane: () => 'mqtt',
   lacks: (_action, settings) => (settings.mqtt === undefined ? noBroker : undefined),
