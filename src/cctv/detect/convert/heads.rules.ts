@@ -49,7 +49,7 @@ export const centernetHead =
   (heatName: string, sidesName: string): Head =>
   (t, size, wanted) => {
     const { graph } = t;
-    if (wanted !== undefined) t.only(heatName, wanted);
+    if (wanted !== undefined) t.want(heatName, wanted);
     const columns = size.width / centernetStride;
     const rows = size.height / centernetStride;
     const places = columns * rows;

@@ -28,7 +28,7 @@ export class Translator {
   readonly #ops: OpTable;
   readonly #values = new Map<string, Value>();
   readonly #users = new Map<string, TfNode[]>();
-  readonly #only = new Map<string, readonly number[]>();
+  readonly #wanted = new Map<string, readonly number[]>();
   readonly #originals: ReadonlyMap<string, readonly number[]> | undefined;
 
   /** `originals` are the shapes at the size that the weights were made for; absent where that is the size asked for. */
@@ -73,13 +73,13 @@ export class Translator {
   }
 
   /** Of the channels that a convolution gives, only these are wanted. To be said before its value is asked for. */
-  only(name: string, channels: readonly number[]): void {
-    this.#only.set(plain(name), channels);
+  want(name: string, channels: readonly number[]): void {
+    this.#wanted.set(plain(name), channels);
   }
 
   /** The channels that are wanted of a convolution; undefined for all. */
   wanted(name: string): readonly number[] | undefined {
-    return this.#only.get(plain(name));
+    return this.#wanted.get(plain(name));
   }
 
   has(name: string): boolean {
