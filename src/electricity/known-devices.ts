@@ -4,7 +4,7 @@ import { allCircuits, compose, isSupply, type Composition } from './household.ru
 import type { Announcement, Device } from './model.ts';
 import { assignPath, type Names } from './naming.rules.ts';
 import { overridden } from './override.rules.ts';
-import type { ElectricityParts, Known, Shown } from './service.model.ts';
+import { forgetValues, type ElectricityParts, type Known, type Shown } from './service.model.ts';
 import { findTwins, type Twins } from './twins.rules.ts';
 
 /** What is kept of a device over restarts, so that history and money still have its name. */
@@ -139,6 +139,7 @@ export class KnownDevices {
     if (this.#isAnotherModel(announcement.device)) {
       this.#parts.log.info(`${before?.path ?? id} is another device now: its counter begins anew`);
       this.#parts.ledger.replaced(id);
+      if (before !== undefined) forgetValues(before);
     }
     // Kept in any case, so that it is there at once when it is no longer ignored or hidden.
     const known = before ?? newKnown(announcement, this.#names[id]?.path ?? id, now, kind);
@@ -262,5 +263,14 @@ function newKnown(
   lastSeen: number,
   kind: string | undefined,
 ): Known {
-  return { announcement, path, said: new Map(), problem: undefined, lastSeen, kind };
+  return {
+    announcement,
+    path,
+    said: new Map(),
+    measuredAt: undefined,
+    turning: undefined,
+    problem: undefined,
+    lastSeen,
+    kind,
+  };
 }

@@ -1,7 +1,7 @@
 import { houseId } from './energy/model.ts';
 import { sumOfPower, type Composition } from './household.rules.ts';
 import type { Cost } from './money/model.ts';
-import { heldValues, isFresh, measuredAt, type ElectricityParts, type Shown } from './service.model.ts';
+import { heldValues, isFresh, type ElectricityParts, type Shown } from './service.model.ts';
 import type { Control, DeviceView, ElectricityView, HouseView } from './view.model.ts';
 
 type Sources = Pick<ElectricityParts, 'ledger' | 'money' | 'baseLoadWatts'>;
@@ -26,8 +26,7 @@ function deviceView(
   { ledger, money }: Sources,
   now: number,
 ): DeviceView {
-  const { announcement, path, problem } = known;
-  const at = measuredAt(known);
+  const { announcement, path, problem, measuredAt } = known;
   const holds = isFresh(known, now);
   const control: Control =
     announcement.switches === undefined ? 'impossible' : mayControl ? 'allowed' : 'forbidden';
@@ -35,10 +34,10 @@ function deviceView(
     device,
     path,
     state: holds ? 'ok' : problem === undefined ? 'silent' : 'down',
-    problem: holds ? undefined : (problem ?? silence(at, now)),
+    problem: holds ? undefined : (problem ?? silence(measuredAt, now)),
     control,
     values: heldValues(known, now),
-    measuredAt: at,
+    measuredAt,
     energy: ledger.totals(device.id, now),
     costToday: costOf(money.costToday(device.id)),
   };
@@ -73,7 +72,7 @@ function houseView(
 
 const costOf = (cost: Cost | undefined) => (cost === undefined ? undefined : cost.import - cost.export);
 
-function silence(at: number | undefined, now: number): string {
-  if (at === undefined) return 'not heard of since Lares started';
-  return `not heard of for ${Math.round((now - at) / 60_000)} min`;
+function silence(measuredAt: number | undefined, now: number): string {
+  if (measuredAt === undefined) return 'not heard of since Lares started';
+  return `not heard of for ${Math.round((now - measuredAt) / 60_000)} min`;
 }

@@ -49,6 +49,10 @@ export interface Known {
   path: string;
   /** The last of each quantity: a source that pushes tells only what changed. */
   readonly said: Map<Quantity, Said>;
+  /** Instant of its last reading, epoch ms, also of one that told nothing; undefined before the first. */
+  measuredAt: number | undefined;
+  /** What it is being switched to: when it says so meanwhile, nobody pressed its button. */
+  turning: boolean | undefined;
   problem: string | undefined;
   lastSeen: number;
   /** Name of its driver; undefined for what was kept by an earlier version. */
@@ -66,13 +70,6 @@ const shortestHoldMs = 15_000;
 // One lost poll must not tear a hole into a chart; two in a row must not be hidden.
 const holdIntervals = 2.5;
 
-/** Instant of its last measurement, epoch ms; undefined before the first. */
-export function measuredAt({ said }: Pick<Known, 'said'>): number | undefined {
-  let last: number | undefined;
-  for (const { at } of said.values()) last = Math.max(last ?? at, at);
-  return last;
-}
-
 /** Since when a measurement must be for it to hold still, epoch ms. */
 const heldSince = ({ announcement }: Pick<Known, 'announcement'>, now: number): number =>
   now - Math.max(shortestHoldMs, holdIntervals * (announcement.everyMs ?? usualEveryMs));
@@ -85,7 +82,35 @@ export function heldValues(known: Pick<Known, 'announcement' | 'said'>, now: num
   );
 }
 
-/** Whether anything that a device said still holds. */
-export function isFresh(known: Pick<Known, 'announcement' | 'said'>, now: number): boolean {
-  return (measuredAt(known) ?? -Infinity) >= heldSince(known, now);
+/** Whether the last reading of a device still holds. */
+export function isFresh(known: Pick<Known, 'announcement' | 'measuredAt'>, now: number): boolean {
+  return (known.measuredAt ?? -Infinity) >= heldSince(known, now);
+}
+
+/** Forgets what a device said: what comes next is another thing, or nothing. */
+export function forgetValues(known: Known): void {
+  known.said.clear();
+  known.measuredAt = undefined;
+}
+
+/** Takes a reading. False when it is no news: newer ones of all that it tells are known. */
+export function takeReading(known: Known, at: number, values: Values): boolean {
+  const told = Object.entries(values) as [Quantity, number][];
+  const isOlderThan = (before: number | undefined) => at < (before ?? -Infinity);
+  // It answers and has nothing to tell: what it told before is true no more.
+  if (told.length === 0 && !isOlderThan(known.measuredAt)) known.said.clear();
+  const news = told.filter(([name]) => !isOlderThan(known.said.get(name)?.at));
+  if (news.length === 0 && (told.length > 0 || isOlderThan(known.measuredAt))) return false;
+  for (const [name, value] of news) known.said.set(name, { value, at });
+  known.measuredAt = Math.max(known.measuredAt ?? at, at);
+  return true;
+}
+
+/** The wall clock was moved by `byMs` and is `now`; what was dated by the new time already is no older than now. */
+export function shiftReadings(known: Known, byMs: number, now: number): void {
+  if (known.measuredAt === undefined) return;
+  const moved = (at: number) => Math.min(at + byMs, now);
+  for (const [name, { value, at }] of known.said) known.said.set(name, { value, at: moved(at) });
+  known.measuredAt = moved(known.measuredAt);
+  known.lastSeen = moved(known.lastSeen);
 }

@@ -63,6 +63,7 @@ async function house(
   return {
     service,
     clock,
+    bus,
     lines,
     dataDir,
     store,
@@ -126,6 +127,70 @@ test('what a source pushes bit by bit holds bit by bit, each for its own time', 
   await clock.advance(35_000);
   expect(device('kasa.living_room_lamp')).toMatchObject({ state: 'ok', measuredAt: start + 50_000 });
   expect(device('kasa.living_room_lamp').values).toEqual({ is_on: 0, energy_wh: 1_000 });
+});
+
+test('a device that answers without anything to tell is there, and what it told before is over', async () => {
+  const { announce, say, clock, device } = await house();
+  announce(lamp);
+  say(lamp.id, {});
+  expect(device('kasa.living_room_lamp')).toMatchObject({ state: 'ok', values: {}, measuredAt: start });
+  say(lamp.id, { power_watts: 40 });
+  await clock.advance(30_000);
+  say(lamp.id, {}, start - 1_000);
+  expect(device('kasa.living_room_lamp').values).toEqual({ power_watts: 40 });
+  say(lamp.id, { power_watts: Number.NaN });
+  expect(device('kasa.living_room_lamp')).toMatchObject({
+    state: 'ok',
+    values: {},
+    measuredAt: start + 30_000,
+  });
+});
+
+test('what one device told is not told of the one that took its place', async () => {
+  const { announce, say, device, events } = await house();
+  announce(lamp);
+  say(lamp.id, { power_watts: 40, is_on: 1 });
+  announce({ ...lamp, model: 'HS100' });
+  say(lamp.id, { is_on: 0 });
+  expect(device('kasa.living_room_lamp').values).toEqual({ is_on: 0 });
+  expect(await events('electricity.turned-off')).toEqual([]);
+});
+
+test('a reading that is dated by a clock that was just set is not moved with the clock again', async () => {
+  const { announce, say, clock, bus, device } = await house();
+  announce(lamp);
+  say(lamp.id, { power_watts: 40, is_on: 1 });
+  await clock.advance(10_000);
+  const hour = 3_600_000;
+  clock.jump(hour);
+  say(lamp.id, { power_watts: 50 });
+  bus.emit('clock.jumped', { byMs: hour });
+  expect(device('kasa.living_room_lamp')).toMatchObject({
+    values: { power_watts: 50, is_on: 1 },
+    measuredAt: clock.now(),
+  });
+  await clock.advance(30_000);
+  say(lamp.id, { power_watts: 60 });
+  expect(device('kasa.living_room_lamp').values.power_watts).toBe(60);
+  clock.jump(-hour);
+  bus.emit('clock.jumped', { byMs: -hour });
+  expect(device('kasa.living_room_lamp')).toMatchObject({ state: 'ok', measuredAt: clock.now() });
+});
+
+test('the house goes on with the others when the power of one of its parts is over', async () => {
+  const { announce, say, clock, service } = await house();
+  announce(lamp);
+  announce({ id: 'kasa:80aa02', source: 'kasa', name: 'Kettle' });
+  say(lamp.id, { power_watts: 40, is_on: 1 });
+  await clock.advance(60_000);
+  say(lamp.id, { is_on: 1 });
+  say('kasa:80aa02', { power_watts: 2_000 });
+  expect(service.view().house.powerWatts).toBe(2_040);
+  await clock.advance(30_000);
+  expect(service.view().house.powerWatts).toBe(2_000);
+  const told = service.readings(clock.now()).map((r) => r.series.replace('home.electricity.kasa.', ''));
+  expect(told).toContain('living_room_lamp.is_on');
+  expect(told).not.toContain('living_room_lamp.power_watts');
 });
 
 const price = { series: 'home.electricity.house.price_per_kwh', at: start, value: 0.25 };
@@ -221,6 +286,30 @@ test('switching reads back, and says in the journal who, why and what came of it
   });
   say(lamp.id, { is_on: 0 });
   expect(await events('electricity.turned-off')).toEqual([]);
+});
+
+test('what a device pushes while it is being switched is not taken for somebody at its button', async () => {
+  const { announce, say, service, events } = await house();
+  const turn = async (on: boolean) => {
+    say(lamp.id, { is_on: on ? 1 : 0 });
+    return on;
+  };
+  announce(lamp, { switches: { turn } });
+  say(lamp.id, { is_on: 1, power_watts: 40 });
+  await service.turn('kasa.living_room_lamp', false, 'user:cli', '', AbortSignal.timeout(1_000));
+  expect(await events('electricity.turned-off')).toEqual([]);
+  expect(await events('electricity.switched')).toHaveLength(1);
+  say(lamp.id, { is_on: 1 });
+  expect(await events('electricity.turned-on')).toHaveLength(1);
+});
+
+test('a device that was silent is heard again when it says that it switched', async () => {
+  const { announce, say, service, clock, device } = await house();
+  announce(lamp, { switches: { turn: async (on: boolean) => on } });
+  say(lamp.id, { is_on: 1, power_watts: 40 });
+  await clock.advance(600_000);
+  await service.turn('kasa.living_room_lamp', false, 'user:cli', '', AbortSignal.timeout(1_000));
+  expect(device('kasa.living_room_lamp')).toMatchObject({ state: 'ok', values: { is_on: 0 } });
 });
 
 test('a device that says something else after the command has not been switched', async () => {

@@ -14,7 +14,14 @@ import {
 } from './model.ts';
 import { isMeant } from './override.rules.ts';
 import { picture } from './picture.ts';
-import { isFresh, type ElectricityParts, type Known, type Shown } from './service.model.ts';
+import {
+  isFresh,
+  shiftReadings,
+  takeReading,
+  type ElectricityParts,
+  type Known,
+  type Shown,
+} from './service.model.ts';
 import { switchDevice, type Switched } from './switching.ts';
 import type { DeviceView, ElectricityView } from './view.model.ts';
 
@@ -41,11 +48,8 @@ export class ElectricityService {
   async start(): Promise<void> {
     await this.#known.load();
     this.#unsubscribe = this.#parts.bus.on('clock.jumped', ({ byMs }) => {
-      for (const known of this.#known.all()) {
-        if (known.said.size === 0) continue;
-        for (const [name, { value, at }] of known.said) known.said.set(name, { value, at: at + byMs });
-        known.lastSeen += byMs;
-      }
+      const now = this.#parts.clock.now();
+      for (const known of this.#known.all()) shiftReadings(known, byMs, now);
     });
   }
 
@@ -175,13 +179,7 @@ export class ElectricityService {
     const values = clean(said);
     this.#parts.ledger.observe(device, at, values);
     const before = known.said.get('is_on');
-    let isNews = false;
-    for (const [name, value] of Object.entries(values) as [Quantity, number][]) {
-      if (at < (known.said.get(name)?.at ?? -Infinity)) continue;
-      known.said.set(name, { value, at });
-      isNews = true;
-    }
-    if (!isNews && Object.keys(values).length > 0) return;
+    if (!takeReading(known, at, values)) return;
     this.#known.heard(known, now);
     if (known.problem !== undefined) {
       this.#parts.log.info(`${known.path} answers again`);
@@ -190,7 +188,8 @@ export class ElectricityService {
     }
     const after = known.said.get('is_on');
     if (before !== undefined && after !== undefined && before.value !== after.value) {
-      void this.#turned(known, after.value === 1, at);
+      const isOn = after.value === 1;
+      if (known.turning !== isOn) void this.#turned(known, isOn, at);
       this.#changed();
     }
   }

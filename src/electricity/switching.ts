@@ -1,6 +1,6 @@
 import { LaresError, reason } from '#kernel/errors.ts';
 import type { HouseEvent } from '#kernel/event.ts';
-import { measuredAt, type ElectricityParts, type Known } from './service.model.ts';
+import { isFresh, takeReading, type ElectricityParts, type Known } from './service.model.ts';
 import type { DeviceView } from './view.model.ts';
 
 export interface Switched {
@@ -54,9 +54,11 @@ export async function switchDevice(
     return refuse(new LaresError('USAGE', `${path} cannot be switched: ${whyNot(view)}`));
   const before = view.values.is_on;
   try {
+    known.turning = on;
     const isOn = await switches.turn(on, signal);
     // By the clock of the device, so that its next reading is not taken for an older one.
-    known.said.set('is_on', { value: isOn ? 1 : 0, at: measuredAt(known) ?? clock.now() });
+    const at = isFresh(known, clock.now()) ? known.measuredAt : undefined;
+    takeReading(known, at ?? clock.now(), { is_on: isOn ? 1 : 0 });
     if (isOn !== on)
       throw new LaresError(
         'BAD_REPLY',
@@ -70,6 +72,8 @@ export async function switchDevice(
   } catch (error) {
     await tell('electricity.switch-failed', { error: reason(error) });
     throw error;
+  } finally {
+    if (known.turning === on) known.turning = undefined;
   }
 }
 
