@@ -1,6 +1,7 @@
+import { connectAsync } from 'mqtt';
 import { afterEach, beforeAll, afterAll, describe, expect, it } from 'vitest';
-import type { Context } from '#kernel/driver.ts';
-import { systemClock } from '#platform/clock.ts';
+import type { Clock, Context } from '#kernel/driver.ts';
+import { ManualClock, systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
 import { publishOnce } from '#platform/mqtt/client.ts';
 import { mosquitto, mosquittoProgram, type Mosquitto } from '../../../../tests/servers/mosquitto.ts';
@@ -21,7 +22,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
 });
 
-const soon = () => AbortSignal.timeout(8_000);
+const soon = () => AbortSignal.timeout(60_000);
 const broker = (username: keyof typeof users) => ({ url: server!.url, username, password: users[username] });
 let serial = 0;
 
@@ -43,11 +44,11 @@ interface House {
   stop(): Promise<unknown>;
 }
 
-function run(settings: object = {}, where = broker('lares')): House {
+function run(settings: object = {}, where = broker('lares'), clock: Clock = systemClock): House {
   const signals: ElectricitySignal[] = [];
   const stop = new AbortController();
   const context: Context<ElectricitySignal> = {
-    clock: systemClock,
+    clock,
     log: new Logger({ write: () => {}, now: () => 0, level: 'error' }),
     signal: stop.signal,
     random: Math.random,
@@ -155,6 +156,50 @@ describe.skipIf(mosquittoProgram === undefined)('over a real Mosquitto', () => {
     expect([await switches?.turn(true, soon()), sim.isOn()]).toEqual([true, true]);
     await sim.press();
     await until(() => house.values(idOf(sim)).is_on === 0);
+  });
+
+  it('asks a device that answers each question with another switch only once in a while', async () => {
+    const topic = `restless_${process.pid}`;
+    const heard: string[] = [];
+    const device = await connectAsync(broker('plug').url, broker('plug'));
+    closing.push(() => device.endAsync());
+    const say = (word: string, text: string) => device.publishAsync(`stat/${topic}/${word}`, text);
+    let on = false;
+    const tell = () => say('POWER', on ? 'ON' : 'OFF');
+    const toggle = () => {
+      on = !on;
+      return tell();
+    };
+    device.on('message', (to, payload) => {
+      heard.push(`${to.split('/').at(-1)} ${payload.toString()}`);
+      if (to.endsWith('/STATUS') && payload.toString() === '8') void toggle();
+      if (!to.endsWith('/POWER')) return;
+      if (payload.length > 0) on = payload.toString() === 'ON';
+      void tell();
+    });
+    await device.subscribeAsync(`cmnd/${topic}/#`);
+    const clock = new ManualClock(Date.now());
+    const house = run({ poll_interval_seconds: 3600 }, broker('lares'), clock);
+    await house.connected();
+    const id = `tasmota:${topic}`;
+    const asked = () => heard.filter((text) => text === 'STATUS 8').length;
+    await say('STATUS11', '{"StatusSTS":{"POWER":"OFF"}}');
+    await say('STATUS8', '{"StatusSNS":{"ENERGY":{"Power":1}}}');
+    await until(() => house.values(id).power_watts === 1 && asked() > 0);
+    for (let i = 0; i < 50; i += 1) await toggle();
+    await say('STATUS8', '{"StatusSNS":{"ENERGY":{"Power":2}}}');
+    await until(() => house.values(id).power_watts === 2);
+    // Questions come in the order in which they were asked, so that none is under way any more.
+    const settled = async () => {
+      await house.device(id)?.switches?.turn(true, soon());
+      return asked();
+    };
+    const before = await settled();
+    expect(before).toBeLessThanOrEqual(2);
+    await clock.advance(2_000);
+    expect(await settled()).toBe(before + 1);
+    await clock.advance(2_000);
+    expect(await settled()).toBe(before + 2);
   });
 
   it('does not believe that a device switched which says nothing', async () => {

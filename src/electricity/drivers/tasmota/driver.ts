@@ -18,6 +18,8 @@ import { filters, hear, type Heard } from './topics.rules.ts';
 
 // A broker may carry anything under `tele/`; a house has a few dozen devices.
 const mostThings = 1_000;
+// Asked more often, what it said holds no shorter: over radio a question is lost now and then.
+const shortestEveryMs = 60_000;
 
 export { mqttConfig as config, mqttExample as example };
 
@@ -72,13 +74,13 @@ class TasmotaHouse {
     this.#over.abort();
   }
 
-  /** Asks every device that measures for its readings, one after the other over the interval. */
+  /** Asks every device for its readings, one after the other over the interval. */
   async askAround(): Promise<void> {
     const { clock } = this.#context;
     const over = AbortSignal.any([this.#over.signal, this.#context.signal]);
     const everyMs = this.#settings.poll_interval_seconds * 1000;
     while (!over.aborted) {
-      const asked = [...this.#things.values()].filter((thing) => thing.measures && thing.online);
+      const asked = [...this.#things.values()].filter((thing) => thing.known && thing.online);
       for (const thing of asked) {
         this.#quietly(thing.ask());
         await clock.sleep(everyMs / asked.length, over);
@@ -102,12 +104,7 @@ class TasmotaHouse {
     if (retain) return;
     const relay = heard.prefix === 'stat' ? relayOf(heard.word) : undefined;
     const on = relay === undefined ? undefined : relayState(text);
-    if (relay !== undefined && on !== undefined) {
-      thing.switched(new Map([[relay, on]]), false);
-      // What it draws is another now, and it would tell that only at its next report.
-      if (thing.measures) this.#quietly(thing.ask());
-      return;
-    }
+    if (relay !== undefined && on !== undefined) return this.#switched(thing, new Map([[relay, on]]), false);
     const message = parseMessage(text);
     if (message === undefined)
       return thing.trouble(
@@ -118,7 +115,11 @@ class TasmotaHouse {
       );
     if (heard.word === 'SENSOR' || heard.word === 'STATUS8' || heard.word === 'STATUS10')
       thing.measured(readSensor(message));
-    else thing.switched(readRelays(message), heard.word === 'STATE' || heard.word === 'STATUS11');
+    else this.#switched(thing, readRelays(message), heard.word === 'STATE' || heard.word === 'STATUS11');
+  }
+
+  #switched(thing: Thing, relays: ReadonlyMap<string, boolean>, complete: boolean): void {
+    if (thing.switched(relays, complete)) this.#quietly(thing.askAfterSwitch());
   }
 
   #lastWill(thing: Thing, text: string): void {
@@ -146,7 +147,8 @@ class TasmotaHouse {
         );
       await this.#session.publish(to, payload);
     };
-    const thing = new Thing({ topic, command, name, context: this.#context, send });
+    const everyMs = Math.max(shortestEveryMs, this.#settings.poll_interval_seconds * 1000);
+    const thing = new Thing({ topic, command, name, everyMs, context: this.#context, send });
     this.#things.set(topic, thing);
     const identity = this.#identities.get(topic);
     if (identity !== undefined) thing.introduce(identity);

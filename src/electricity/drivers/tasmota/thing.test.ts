@@ -5,15 +5,22 @@ import { Thing } from './thing.ts';
 
 function plug() {
   const signals: ElectricitySignal[] = [];
+  const sent: string[] = [];
+  const clock = new ManualClock(0);
   const thing = new Thing({
     topic: 'plug',
     command: 'cmnd/plug',
     name: undefined,
-    context: { clock: new ManualClock(0), emit: (signal) => signals.push(signal) },
-    send: () => Promise.resolve(),
+    everyMs: 60_000,
+    context: {
+      clock,
+      emit: (signal) => signals.push(signal),
+      signal: new AbortController().signal,
+    },
+    send: (command, payload) => (sent.push(`${command} ${payload}`), Promise.resolve()),
   });
   const last = () => signals.flatMap((s) => (s.kind === 'measured' ? [s.values] : [])).at(-1);
-  return { thing, signals, last };
+  return { thing, signals, last, sent, clock };
 }
 
 it('says with each reading whether it is on, also when a message calls its only relay otherwise', () => {
@@ -31,6 +38,50 @@ it('says with each reading whether it is on, also when a message calls its only 
   thing.gone();
   thing.measured(watts);
   expect(last()).toEqual({ power_watts: 7 });
+});
+
+it('says with each reading of a strip which of its sockets are on, also those without a meter', () => {
+  const { thing, signals } = plug();
+  thing.switched(
+    new Map([
+      ['1', true],
+      ['2', false],
+    ]),
+    true,
+  );
+  thing.switched(new Map([['2', true]]), false);
+  signals.splice(0);
+  thing.measured([{ key: '', values: { power_watts: 7 } }]);
+  expect(signals.flatMap((s) => (s.kind === 'measured' ? [[s.id, s.values]] : []))).toEqual([
+    ['tasmota:plug', { power_watts: 7 }],
+    ['tasmota:plug/1', { is_on: 1 }],
+    ['tasmota:plug/2', { is_on: 1 }],
+  ]);
+});
+
+it('is asked for its relays where it measures nothing', async () => {
+  const { thing, sent } = plug();
+  thing.switched(new Map([['', true]]), true);
+  await thing.ask();
+  thing.measured([{ key: '', values: { power_watts: 7 } }]);
+  await thing.ask();
+  expect(sent).toEqual(['cmnd/plug/STATUS 11', 'cmnd/plug/STATUS 8']);
+});
+
+it('is asked at once after a switch, and again after many only once in a while', async () => {
+  const { thing, sent, clock } = plug();
+  thing.measured([{ key: '', values: { power_watts: 7 } }]);
+  expect(thing.switched(new Map([['', true]]), true)).toBe(true);
+  expect(thing.switched(new Map([['', true]]), false)).toBe(false);
+  const questions = Array.from({ length: 50 }, () => thing.askAfterSwitch());
+  expect(sent).toHaveLength(1);
+  await clock.advance(2_000);
+  expect(sent).toHaveLength(2);
+  await clock.advance(60_000);
+  expect(sent).toHaveLength(2);
+  await Promise.all(questions);
+  void thing.askAfterSwitch();
+  expect(sent).toHaveLength(3);
 });
 
 it('does not become more and more devices by naming its sensors anew in each message', () => {

@@ -13,12 +13,16 @@ export interface ThingParts {
   readonly command: string;
   /** What the settings call it. */
   readonly name: string | undefined;
-  readonly context: Pick<ElectricityContext, 'emit' | 'clock'>;
+  /** How often it is asked, ms. */
+  readonly everyMs: number;
+  readonly context: Pick<ElectricityContext, 'emit' | 'clock' | 'signal'>;
   readonly send: Send;
 }
 
 // A device that gives its sensors new names in each message must not fill the house with devices.
 const mostParts = 32;
+// One that answers each question with another switch must not be asked without end.
+const askAgainMs = 2_000;
 
 /** One Tasmota that speaks over MQTT: what it is made of becomes known message by message. */
 export class Thing {
@@ -33,6 +37,8 @@ export class Thing {
   /** What each relay said last. It tells every change, so this holds until it is gone. */
   readonly #on = new Map<string, boolean>();
   #identity: Identity | undefined;
+  #outdated = false;
+  #asking = false;
 
   constructor(own: ThingParts) {
     this.topic = own.topic;
@@ -42,10 +48,6 @@ export class Thing {
   /** True once it has measured or switched something. */
   get known(): boolean {
     return this.#announced.size > 0;
-  }
-
-  get measures(): boolean {
-    return this.#parts.size > 0;
   }
 
   get #base(): string {
@@ -58,9 +60,27 @@ export class Thing {
     await this.#own.send(`${this.#own.command}/STATUS`, '8');
   }
 
-  /** Asks it for its readings only. */
+  /** Asks it for its readings, which say that it is there; one that measures nothing for its relays. */
   ask(): Promise<void> {
-    return this.#own.send(`${this.#own.command}/STATUS`, '8');
+    return this.#own.send(`${this.#own.command}/STATUS`, this.#parts.size > 0 ? '8' : '11');
+  }
+
+  /** Asks at once after a switch: what it draws is another now, and it would tell that only at its next report. */
+  async askAfterSwitch(): Promise<void> {
+    if (this.#parts.size === 0) return;
+    this.#outdated = true;
+    if (this.#asking) return;
+    const { clock, signal } = this.#own.context;
+    this.#asking = true;
+    try {
+      while (this.#outdated && this.online && !signal.aborted) {
+        this.#outdated = false;
+        await this.ask();
+        await clock.sleep(askAgainMs, signal);
+      }
+    } finally {
+      this.#asking = false;
+    }
   }
 
   introduce(identity: Identity): void {
@@ -73,32 +93,38 @@ export class Thing {
     for (const { key } of parts) if (this.#parts.size < mostParts) this.#parts.add(key);
     this.online = true;
     this.#announce();
-    const units = new Map(this.#units().map((unit) => [unit.key, unit]));
-    for (const { key, values } of parts) {
-      if (!this.#parts.has(key)) continue;
-      const on = this.#on.get(units.get(key)?.relay ?? 'none');
-      this.#emit(key, on === undefined ? values : { ...values, is_on: on ? 1 : 0 });
+    const told = new Map(parts.map(({ key, values }) => [key, values]));
+    // A relay without a meter of its own is true as before: the device would have told.
+    for (const { key, relay } of this.#units()) {
+      const on = relay === undefined ? undefined : this.#on.get(relay);
+      const values = { ...told.get(key), ...(on === undefined ? {} : { is_on: on ? 1 : 0 }) };
+      if (Object.keys(values).length > 0) this.#emit(key, values);
     }
   }
 
-  /** All relays of the device, or, with `complete` false, some of them: those of one reply. */
-  switched(relays: ReadonlyMap<string, boolean>, complete: boolean): void {
-    if (relays.size === 0) return;
+  /**
+   * All relays of the device, or, with `complete` false, some of them: those of one reply. True when one is otherwise
+   * than was known.
+   */
+  switched(relays: ReadonlyMap<string, boolean>, complete: boolean): boolean {
+    if (relays.size === 0) return false;
     this.online = true;
     if (complete) this.#relays = [...relays.keys()];
-    if (this.#relays.length === 0) return;
+    if (this.#relays.length === 0) return false;
     const told = new Map([...relays].map(([relay, on]) => [this.#relayOf(relay), on]));
+    const isNews = [...told].some(([relay, on]) => this.#on.get(relay) !== on);
     for (const [relay, on] of told) this.#on.set(relay, on);
     this.#announce();
     for (const { key, relay } of this.#units()) {
       const on = relay === undefined ? undefined : told.get(relay);
       if (on !== undefined) this.#emit(key, { is_on: on ? 1 : 0 });
     }
-    if (complete) return;
+    if (complete) return isNews;
     for (const waiter of this.#waiting) {
       const on = told.get(waiter.relay);
       if (on !== undefined) waiter.heard(on);
     }
+    return isNews;
   }
 
   /** Says that it does not work, once for each of its devices; nothing of what is no meter and no switch. */
@@ -141,7 +167,8 @@ export class Thing {
       this.#announced.set(device.id, shown);
       const { relay } = unit;
       const switches = relay === undefined ? undefined : this.#switches(relay);
-      this.#own.context.emit({ kind: 'device', device, ...(switches && { switches }) });
+      const { everyMs, context } = this.#own;
+      context.emit({ kind: 'device', device, everyMs, ...(switches && { switches }) });
     }
   }
 
