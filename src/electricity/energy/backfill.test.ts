@@ -106,7 +106,7 @@ async function outage(open: Open, from: number, before = 4 * hour) {
     });
     const end = clock.now() + ms;
     for (let turn = 0; clock.now() < end; turn += 1) {
-      const { answers } = await station.poll(AbortSignal.timeout(5_000));
+      const { answers } = await station.poll(AbortSignal.timeout(60_000));
       for (const { values, at = clock.now(), ...announcement } of answers) {
         service.take('test', { kind: 'device', ...announcement });
         service.take('test', { kind: 'measured', id: announcement.device.id, at, values });

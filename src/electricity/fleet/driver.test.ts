@@ -36,7 +36,7 @@ function run({ network = () => [], settings = {}, whereIs }: Asked) {
     { kind: 'toy', title: 'Toy', config: toyConfig, example: {}, protocol: toyProtocol(network) },
     whereIs === undefined ? {} : { whereIs },
   );
-  const config = toyConfig.parse({ poll_interval_seconds: 0.5, timeout_seconds: 0.3, ...settings });
+  const config = toyConfig.parse({ poll_interval_seconds: 0.5, timeout_seconds: 10, ...settings });
   const ended = driver.run(config, {
     clock: systemClock,
     log: new Logger({ level: 'debug', write: (line) => lines.push(line) }),
@@ -75,8 +75,9 @@ test('a silent device and a dead one delay nobody else', async () => {
   const [a, silent, dead] = [await plug('01'), await plug('02'), await plug('03')];
   silent.hangs = true;
   await dead.close();
-  const { signals } = run({ network: () => [a, silent, dead] });
+  const { signals } = run({ network: () => [a, silent, dead], settings: { timeout_seconds: 2 } });
   await until(() => measured(signals, '01') >= 6, 'six polls of the good one');
+  await until(() => signals.some((s) => s.kind === 'trouble' && s.address === silent.host), 'the silence');
   const troubles = signals.filter((s) => s.kind === 'trouble');
   expect(new Set(troubles.map((t) => t.address))).toEqual(new Set([silent.host, dead.host]));
   expect(troubles.find((t) => t.address === silent.host)?.error.code).toBe('TIMEOUT');
@@ -93,7 +94,7 @@ test('health names the devices that do not answer, and no more than a person wan
 
 test('a device that returns is measured again', async () => {
   const a = await plug('01');
-  const { signals } = run({ network: () => [a] });
+  const { signals } = run({ network: () => [a], settings: { timeout_seconds: 1 } });
   await until(() => measured(signals, '01') >= 1, 'first poll');
   a.hangs = true;
   await until(() => signals.some((s) => s.kind === 'trouble'), 'trouble');
@@ -163,21 +164,22 @@ test('switching reads back, and the new state is measured without waiting for th
   const { signals } = run({ network: () => [a], settings: { poll_interval_seconds: 3600 } });
   await until(() => measured(signals, '01') === 1, 'first poll');
   const announced = signals.find((s) => s.kind === 'device');
-  expect(await announced?.switches?.turn(false, AbortSignal.timeout(5_000))).toBe(false);
+  expect(await announced?.switches?.turn(false, AbortSignal.timeout(60_000))).toBe(false);
   await until(() => measured(signals, '01') === 2, 'poll after switching');
   expect(signals.at(-1)).toMatchObject({ kind: 'measured', values: { is_on: 0 } });
 });
 
 test('a device that hung can be switched as soon as it answers again', async () => {
   const a = await plug('01');
-  const { signals } = run({ network: () => [a], settings: { poll_interval_seconds: 3600 } });
+  const settings = { poll_interval_seconds: 3600, timeout_seconds: 1 };
+  const { signals } = run({ network: () => [a], settings });
   await until(() => measured(signals, '01') === 1, 'first poll');
   const announced = signals.find((s) => s.kind === 'device');
   a.hangs = true;
   await expect(announced?.switches?.turn(false, AbortSignal.timeout(200))).rejects.toThrow();
   await until(() => signals.some((s) => s.kind === 'trouble'), 'trouble');
   a.hangs = false;
-  expect(await announced?.switches?.turn(false, AbortSignal.timeout(5_000))).toBe(false);
+  expect(await announced?.switches?.turn(false, AbortSignal.timeout(60_000))).toBe(false);
   expect(signals.filter((s) => s.kind === 'device')).toHaveLength(1);
 });
 
@@ -216,7 +218,7 @@ test('a host that announces devices without end costs a bounded number of them, 
   const flood = [...strangers(undefined), ...strangers('a key')] as unknown as ToyPlug[];
   const { lines, details } = run({ network: () => flood, settings: { hosts: [mine.host] } });
   await expect
-    .poll(() => details.at(-1), { timeout: 10_000 })
+    .poll(() => details.at(-1))
     .toMatch(
       `1 of ${mostFound} answer, ${mostFound} found that need something first; no answer from 127.9.0.1:1, `,
     );

@@ -23,7 +23,9 @@ async function house(options: ConstructorParameters<typeof HomeAssistantSim>[0] 
 }
 
 const clientOf = (url: string, token: string, more = {}) =>
-  new HomeAssistant({ url, token, verifyTls: true, deadlineMs: 400, pingMs: 20, ...more });
+  new HomeAssistant({ url, token, verifyTls: true, deadlineMs: 60_000, pingMs: 20, ...more });
+/** For what is never answered. */
+const impatient = { deadlineMs: 400 };
 
 const failure = (promise: Promise<unknown>): Promise<LaresError> =>
   promise.then(
@@ -116,7 +118,8 @@ const faults: [string, Fault, Pick<LaresError, 'code' | 'retryAfterMs'>, RegExp]
 ];
 
 test.each(faults)('a %s becomes one clear error without the token', async (_name, fault, expected, text) => {
-  const { sim, client } = await house();
+  const { sim } = await house();
+  const client = clientOf(sim.url, sim.token, expected.code === 'TIMEOUT' ? impatient : {});
   sim.fault = fault;
   const error = await failure(client.state('person.alex'));
   expect({ code: error.code, retryAfterMs: error.retryAfterMs }).toEqual(expected);
@@ -213,17 +216,19 @@ test('the WebSocket tells all states at once, then changes, attributes that went
 
 test('answered pings prove life, and a Home Assistant that goes mute is given up', async () => {
   const { sim, client } = await house();
-  const watching = listen(client, ['person.alex']);
-  await until(() => watching.alive() >= 4);
+  const alive = listen(client, ['person.alex']);
+  await until(() => alive.alive() >= 4);
+  const watching = listen(clientOf(sim.url, sim.token, { deadlineMs: 3_000 }), ['person.alex']);
+  await until(() => watching.alive() >= 1);
   sim.mute = true;
-  expect((await failure(watching.ended)).message).toMatch(/did not answer a ping within 0\.4 s/);
+  expect((await failure(watching.ended)).message).toMatch(/did not answer a ping within 3 s/);
 });
 
 test('a WebSocket that never greets, is refused, dropped, or meets a wrong token each ends with its own error', async () => {
   const { sim, client } = await house();
   const ends = async (with_: HomeAssistant) => (await failure(listen(with_, ['person.alex']).ended)).message;
   sim.mute = true;
-  expect(await ends(client)).toMatch(/did not let us in within 0\.4 s/);
+  expect(await ends(clientOf(sim.url, sim.token, impatient))).toMatch(/did not let us in within 0\.4 s/);
   sim.mute = false;
   sim.socketFault = { status: 502 };
   expect(await ends(client)).toMatch(/failed \(502 from ws:/);

@@ -58,6 +58,8 @@ export class HomeAssistantSim {
   readonly commands = new Map<string, (message: Json) => unknown>();
   /** What a service call does with an entity, by `domain/service`. */
   readonly services = new Map<string, (entity: string) => void>();
+  /** What is asked over REST is answered as it is then, and arrives when this resolves: a slow line. */
+  line: Promise<unknown> | undefined;
   /** Takes WebSocket messages and answers none. */
   mute = false;
   #banned = false;
@@ -187,8 +189,10 @@ export class HomeAssistantSim {
       return this.#fail(this.fault, request, response);
     const reply = (status: number, body: unknown, type = 'application/json') => {
       this.#log(request, status);
-      response.writeHead(status, { 'content-type': type });
-      response.end(typeof body === 'string' ? body : JSON.stringify(body));
+      const text = typeof body === 'string' ? body : JSON.stringify(body);
+      const send = () => response.writeHead(status, { 'content-type': type }).end(text);
+      if (this.line === undefined) send();
+      else void this.line.then(send);
     };
     if (this.#banned) return reply(403, '403: Forbidden', 'text/plain; charset=utf-8');
     if (!path.startsWith('/api/')) {

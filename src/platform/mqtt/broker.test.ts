@@ -289,6 +289,6 @@ test('one host that opens connections without end leaves room for the others', a
   stops.push(() => sockets.forEach((socket) => socket.destroy()));
   await until(() => sockets.every((socket) => socket.destroyed || !socket.connecting));
   const meter = raw(broker, as('meter')).then(() => 'signed in');
-  expect(await Promise.race([meter, new Promise((resolve) => setTimeout(resolve, 3_000))])).toBe('signed in');
+  expect(await meter).toBe('signed in');
   expect(broker.stats.connections).toBeLessThan(100);
 });

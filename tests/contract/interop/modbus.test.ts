@@ -33,8 +33,16 @@ for name in ("serial", "serial_asyncio"):
 
 async function poll(port: number, framing: 'auto' | 'tcp' | 'rtu-over-tcp', template = 'sdm120') {
   const settings = config.parse({
+    timeout_seconds: 60,
     buses: [
-      { name: 'Board', host: '127.0.0.1', port, framing, units: [{ name: 'Oven', unit: 7, template }] },
+      {
+        name: 'Board',
+        host: '127.0.0.1',
+        port,
+        framing,
+        reply_timeout_seconds: framing === 'auto' ? 2 : 10,
+        units: [{ name: 'Oven', unit: 7, template }],
+      },
     ],
   });
   const log = new Logger({ write: () => {} });
@@ -44,7 +52,7 @@ async function poll(port: number, framing: 'auto' | 'tcp' | 'rtu-over-tcp', temp
     random: () => 0.5,
   });
   closers.push(() => station.close());
-  return (await station.poll(AbortSignal.timeout(5_000))).answers[0]?.values;
+  return (await station.poll(AbortSignal.timeout(60_000))).answers[0]?.values;
 }
 
 function linkTo(port: number, framing: 'tcp' | 'rtu') {
@@ -115,11 +123,11 @@ asyncio.run(StartAsyncTcpServer(context, address=("127.0.0.1", int(sys.argv[1]))
   test.each(['tcp', 'rtu'] as const)('its refusals over %s are understood', async (framing) => {
     const link = linkTo(await pymodbus(framing), framing);
     const error = await link
-      .read({ unit: 7, fn: 4, start: 5000, count: 2 }, 2000, never)
+      .read({ unit: 7, fn: 4, start: 5000, count: 2 }, 30_000, never)
       .catch((e: unknown) => e);
     expect(error).toBeInstanceOf(Refusal);
     expect((error as Refusal).exception).toBe(2);
-    const data = await link.read({ unit: 7, fn: 3, start: 0x0c, count: 2 }, 2000, never);
+    const data = await link.read({ unit: 7, fn: 3, start: 0x0c, count: 2 }, 30_000, never);
     expect(decodeValue('float32', 'ABCD', data)).toBe(983.5);
   });
 
@@ -134,7 +142,7 @@ import struct
 from pymodbus.client import ModbusTcpClient
 from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
 framer = ModbusRtuFramer if sys.argv[2] == "rtu" else ModbusSocketFramer
-client = ModbusTcpClient("127.0.0.1", port=int(sys.argv[1]), framer=framer, timeout=3)
+client = ModbusTcpClient("127.0.0.1", port=int(sys.argv[1]), framer=framer, timeout=30)
 client.connect()
 good = client.read_input_registers(0x0c, 2, slave=7)
 print(struct.unpack(">f", struct.pack(">HH", *good.registers))[0])
@@ -142,7 +150,7 @@ bad = client.read_holding_registers(0, 2, slave=7)
 print(bad.isError(), bad.exception_code)
 client.close()
 `;
-    const run = promisify(execFile)(python, ['-c', client, String(sim.port), framing], { timeout: 15_000 });
+    const run = promisify(execFile)(python, ['-c', client, String(sim.port), framing], { timeout: 100_000 });
     expect((await run).stdout).toBe('983.5\nTrue 1\n');
   });
 });
@@ -188,8 +196,8 @@ describe('jsmodbus', () => {
     closers.push(() => socket.destroy());
     const client =
       framing === 'tcp'
-        ? new Modbus.client.TCP(socket, 7, 2000)
-        : new Modbus.client.RTU(socket as never, 7, 2000);
+        ? new Modbus.client.TCP(socket, 7, 30_000)
+        : new Modbus.client.RTU(socket as never, 7, 30_000);
     // It must exist before the connection does, and knows a serial port by its event.
     await new Promise((resolve) => socket.once('connect', resolve));
     socket.emit('open');

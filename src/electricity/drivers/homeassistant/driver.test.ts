@@ -121,7 +121,7 @@ test('a switch is turned by a service call and read back', async () => {
   const running = run();
   await until(() => sim.house.subscribers === 1);
   const [announced] = running.signals.filter((s) => s.kind === 'device');
-  const signal = AbortSignal.timeout(5_000);
+  const signal = AbortSignal.timeout(60_000);
   expect(await announced?.switches?.turn(false, signal)).toBe(false);
   expect(sim.house.state('switch.kettle')?.state).toBe('off');
   await until(() => measured(running.signals).some((s) => s.values.is_on === 0));

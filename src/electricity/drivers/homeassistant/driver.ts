@@ -48,6 +48,9 @@ class Source {
   readonly #table = new Map<string, EntityAnswer>();
   readonly #silent = new Set<string>();
   readonly #said = new Set<string>();
+  /** Instant of the newest values told of each device, epoch ms. */
+  readonly #toldAt = new Map<string, number>();
+  #watched: ReadonlySet<string> = new Set();
   #plan: Plan = { devices: [], problems: [] };
   #pushed = false;
   #socketTrouble = '';
@@ -78,7 +81,7 @@ class Source {
   async #look(signal: AbortSignal): Promise<Plan> {
     const states = await this.#client.states(signal);
     const plan = planDevices(this.#settings, states, await this.#registry(signal));
-    for (const state of states) this.#table.set(state.entity, state);
+    this.#read(states);
     for (const problem of plan.problems) this.#warnOnce(problem);
     return plan;
   }
@@ -122,7 +125,8 @@ class Source {
 
   /** Keeps the WebSocket open. One that stood and fell is a reason to start again; one that never stood is not. */
   async #listen(signal: AbortSignal): Promise<void> {
-    const entities = [...new Set(this.#plan.devices.flatMap(entitiesOf))];
+    this.#watched = new Set(this.#plan.devices.flatMap(entitiesOf));
+    const entities = [...this.#watched];
     if (entities.length === 0) return this.#context.clock.sleep(Number.MAX_SAFE_INTEGER, signal);
     while (!signal.aborted) {
       try {
@@ -153,16 +157,24 @@ class Source {
       await this.#context.clock.sleep(this.#settings.report_interval_seconds * 1000, signal);
       if (signal.aborted) return;
       if (!this.#pushed)
-        for (const state of await this.#client.states(signal)) this.#table.set(state.entity, state);
+        this.#read(await this.#client.states(signal));
       this.#tellAll();
     }
   }
 
+  /** Takes what was read over REST, which is older by now than what is pushed. */
+  #read(states: readonly EntityAnswer[]): void {
+    for (const state of states)
+      if (!this.#pushed || !this.#watched.has(state.entity)) this.#table.set(state.entity, state);
+  }
+
   #announce(): void {
+    const everyMs = this.#settings.report_interval_seconds * 1000;
     for (const { device, switch: entity } of this.#plan.devices)
       this.#context.emit({
         kind: 'device',
         device,
+        everyMs,
         ...(entity === undefined ? {} : { switches: switchOf(this.#access, entity) }),
       });
   }
@@ -194,7 +206,10 @@ class Source {
     const values = this.#valuesOf(planned, entities);
     if (Object.keys(values).length > 0) {
       this.#silent.delete(device.id);
-      this.#context.emit({ kind: 'measured', id: device.id, at, values });
+      // What changed a little before the last report and came after it is newer all the same.
+      const newest = Math.min(Math.max(at, this.#toldAt.get(device.id) ?? at), this.#context.clock.now());
+      this.#toldAt.set(device.id, newest);
+      this.#context.emit({ kind: 'measured', id: device.id, at: newest, values });
       return;
     }
     if (this.#silent.has(device.id) || Object.keys(this.#valuesOf(planned, entitiesOf(planned))).length > 0)

@@ -136,12 +136,17 @@ test('what discovery yields can be polled as it is, under the same identity', as
     const host = `127.7.2.${index + 1}`;
     await device({ model, host, mac: `02:00:00:00:00:1${index}`, ports });
   }
-  const settings = config.parse({ networks: ['127.7.2.0/29'], ports, ...simLogin });
+  const settings = config.parse({
+    networks: ['127.7.2.0/29'],
+    ports,
+    timeout_seconds: 60,
+    ...simLogin,
+  });
   const { found } = await find(settings, 2);
   for (const { target } of found) {
     const clock = { now: Date.now, monotonic: () => performance.now(), sleep: async () => {} };
     const station = protocol.open(target, settings, { clock, log: console as never, random: Math.random });
-    const poll = await station.poll(AbortSignal.timeout(5_000));
+    const poll = await station.poll(AbortSignal.timeout(60_000));
     expect([poll.station, poll.mac]).toEqual([target.id, target.mac]);
     station.close();
   }

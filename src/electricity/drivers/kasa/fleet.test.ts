@@ -60,7 +60,7 @@ test('one device that hangs keeps the others at their pace, and comes back by it
   ];
   const { measured, troubles } = run({
     ports,
-    timeout_seconds: 2,
+    timeout_seconds: 5,
     devices: sims.map((s) => ({ host: s.host })),
   });
   const all = ['020000000001', '020000000002', '020000000003', '020000000003/05'];

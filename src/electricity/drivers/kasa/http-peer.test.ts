@@ -18,7 +18,7 @@ describe('the HTTP client', () => {
     const peer = new HttpPeer('127.0.0.1', (server.address() as AddressInfo).port);
     closers.push(() => (peer.close(), server.close()));
     const post = async () => {
-      const { status, body } = await peer.post('/x', 'y', { signal: AbortSignal.timeout(400) });
+      const { status, body } = await peer.post('/x', 'y', { signal: signal() });
       return `${status} ${body.toString()}`;
     };
     return post;

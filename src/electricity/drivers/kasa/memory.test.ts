@@ -213,14 +213,18 @@ async function recall(
   sim.skewMs = span.skewMs ?? 0;
   const ports = { local: sim.way === 'xor' ? sim.port : 1, http: sim.way === 'xor' ? 1 : sim.port };
   const clock = new ManualClock(options.now());
-  const station = protocol.open({ host: sim.host }, config.parse({ ...simLogin, ports }), {
-    clock,
-    log: silent,
-    random: () => 0.5,
-  });
+  const station = protocol.open(
+    { host: sim.host },
+    config.parse({ timeout_seconds: 60, ...simLogin, ports }),
+    {
+      clock,
+      log: silent,
+      random: () => 0.5,
+    },
+  );
   closers.push(() => station.close());
-  const { answers } = await station.poll(AbortSignal.timeout(5_000));
-  const signal = AbortSignal.timeout(10_000);
+  const { answers } = await station.poll(AbortSignal.timeout(60_000));
+  const signal = AbortSignal.timeout(60_000);
   return (await answers
     .at(-1)!
     .remembers!.energy(span.from, span.to ?? options.now(), signal)) as EnergySlot[];

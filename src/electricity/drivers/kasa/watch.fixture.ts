@@ -35,13 +35,13 @@ export interface Watch {
 export function watch(sim: KasaSim, { login = simLogin, target = {}, clock, settings = {} }: Watch = {}) {
   const unused = { local: 1, http: 1 };
   const ports = { ...unused, [sim.way === 'xor' ? 'local' : 'http']: sim.port };
-  const all: KasaConfig = config.parse({ ...login, ports, ...settings });
+  const all: KasaConfig = config.parse({ timeout_seconds: 60, ...login, ports, ...settings });
   const context = { clock: clock ?? new ManualClock(start), log: silent, random: () => 0.5 };
   const station = protocol.open({ host: sim.host, ...target }, all, context);
   closers.push(() => station.close());
-  return { poll: (ms = 5_000) => station.poll(AbortSignal.timeout(ms)), station };
+  return { poll: (ms = 60_000) => station.poll(AbortSignal.timeout(ms)), station };
 }
 
 export const values = (poll: Poll) => poll.answers.map((a) => a.values);
 export const last = (poll: Poll): Answer => poll.answers.at(-1)!;
-export const signal = () => AbortSignal.timeout(5_000);
+export const signal = () => AbortSignal.timeout(60_000);

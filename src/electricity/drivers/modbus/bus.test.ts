@@ -20,20 +20,23 @@ async function simulated(options: ModbusSimOptions) {
   return sim;
 }
 
+/** Replies in which somebody who must answer is late; shorter where somebody is silent, who is waited for. */
+const silence = { reply_timeout_seconds: 1 };
+
 function station(port: number, units: readonly object[], bus: object = {}, more: object = {}) {
   const clock = new ManualClock(start);
   const lines: string[] = [];
   const settings = config.parse({
     poll_interval_seconds: 10,
-    timeout_seconds: 2,
-    buses: [{ host: '127.0.0.1', port, reply_timeout_seconds: 0.1, units, ...bus }],
+    timeout_seconds: 60,
+    buses: [{ host: '127.0.0.1', port, reply_timeout_seconds: 5, units, ...bus }],
     ...more,
   });
   const [target] = protocol.configured(settings);
   const log = new Logger({ write: (line) => lines.push(line) });
   const opened = protocol.open(target!, settings, { clock, log, random: () => 0.5 });
   closers.push(() => opened.close());
-  const poll = () => opened.poll(AbortSignal.timeout(5_000));
+  const poll = () => opened.poll(AbortSignal.timeout(60_000));
   return { clock, lines, target: target!, poll };
 }
 
@@ -94,7 +97,7 @@ test.each(['tcp', 'rtu'] as const)(
   'the framing %s is found by itself, said once and remembered',
   async (framing) => {
     const sim = await simulated({ framing, meters: [{ unit: 1, template: 'sdm630', power: () => 300 }] });
-    const { poll, lines } = station(sim.port, [{ name: 'Cellar', template: 'sdm630' }]);
+    const { poll, lines } = station(sim.port, [{ name: 'Cellar', template: 'sdm630' }], silence);
     expect(names(await poll())).toEqual(['Cellar']);
     const connections = sim.connections;
     expect(connections).toBe(framing === 'tcp' ? 1 : 2);
@@ -107,10 +110,14 @@ test.each(['tcp', 'rtu'] as const)(
 
 test('the framing is found with the first meter that answers, not only with the first one', async () => {
   const sim = await simulated({ framing: 'rtu', meters: [{ unit: 2, template: 'sdm120', power: () => 5 }] });
-  const { poll } = station(sim.port, [
-    { name: 'Nobody', unit: 1, template: 'sdm120' },
-    { name: 'Lamp', unit: 2, template: 'sdm120' },
-  ]);
+  const { poll } = station(
+    sim.port,
+    [
+      { name: 'Nobody', unit: 1, template: 'sdm120' },
+      { name: 'Lamp', unit: 2, template: 'sdm120' },
+    ],
+    silence,
+  );
   const said = await poll();
   expect(names(said)).toEqual(['Lamp']);
   expect(said.troubles?.map((t) => [t.id, t.error.code, t.error.message])).toEqual([
@@ -127,7 +134,9 @@ test('the framing is found with the first meter that answers, not only with the 
 test('a configured framing is not questioned', async () => {
   const sim = await simulated({ framing: 'rtu', meters: [{ unit: 1, template: 'sdm120', power: () => 5 }] });
   const units = [{ name: 'Lamp', template: 'sdm120' }];
-  expect((await failure(station(sim.port, units, { framing: 'tcp' }).poll())).code).toBe('TIMEOUT');
+  expect((await failure(station(sim.port, units, { ...silence, framing: 'tcp' }).poll())).code).toBe(
+    'TIMEOUT',
+  );
   expect(names(await station(sim.port, units, { framing: 'rtu-over-tcp' }).poll())).toEqual(['Lamp']);
 });
 
@@ -138,7 +147,7 @@ test('a dead meter costs one time-out, then rests longer and longer, and the oth
   const { poll, clock } = station(
     sim.port,
     [1, 2, 3].map((unit) => ({ name: `Circuit ${unit}`, unit, template: 'sdm72' })),
-    { framing: 'tcp' },
+    { ...silence, framing: 'tcp' },
   );
   await poll();
   sim.dead.add(2);
@@ -167,7 +176,12 @@ test('a dead meter costs one time-out, then rests longer and longer, and the oth
 test('many dead meters never keep the live ones from being read within the limit of one poll', async () => {
   const sim = await simulated({ meters: [{ unit: 9, template: 'sdm72', power: () => 100 }] });
   const units = Array.from({ length: 9 }, (_, i) => ({ name: `C${i + 1}`, unit: i + 1, template: 'sdm72' }));
-  const { poll, clock } = station(sim.port, units, { framing: 'tcp' }, { timeout_seconds: 0.5 });
+  const { poll, clock } = station(
+    sim.port,
+    units,
+    { framing: 'tcp', reply_timeout_seconds: 0.6 },
+    { timeout_seconds: 3 },
+  );
   let first: Poll | undefined;
   for (let i = 0; i < 4 && first === undefined; i += 1) {
     first = await poll().catch(() => undefined);
@@ -182,7 +196,10 @@ test('many dead meters never keep the live ones from being read within the limit
 
 test('when no meter answers the bus fails, and says what the first one met', async () => {
   const sim = await simulated({ meters: [] });
-  const { poll } = station(sim.port, [{ name: 'Lamp', template: 'sdm120' }], { framing: 'tcp' });
+  const { poll } = station(sim.port, [{ name: 'Lamp', template: 'sdm120' }], {
+    framing: 'tcp',
+    reply_timeout_seconds: 0.1,
+  });
   const error = await failure(poll());
   expect([error.code, error.message]).toEqual([
     'TIMEOUT',
@@ -232,7 +249,8 @@ test('a meter that refuses long requests is read value by value from then on', a
 
 test('a meter that is silent on long requests is found out at its second turn', async () => {
   const sim = await simulated({ meters: [{ unit: 1, template: 'sdm230', power: () => 60, deafAbove: 2 }] });
-  const { poll, clock } = station(sim.port, [{ name: 'Solar', template: 'sdm230' }], { framing: 'tcp' });
+  const units = [{ name: 'Solar', template: 'sdm230' }];
+  const { poll, clock } = station(sim.port, units, { ...silence, framing: 'tcp' });
   expect((await failure(poll())).code).toBe('TIMEOUT');
   for (let i = 0; i < 2; i += 1) {
     await clock.advance(20_000);

@@ -1,11 +1,13 @@
-import { duplexPair } from 'node:stream';
+import { once } from 'node:events';
+import { duplexPair, type Duplex } from 'node:stream';
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import type { LaresError } from '#kernel/errors.ts';
-import { freePort } from '../../../../tests/servers/process.ts';
+import { freePort, until } from '../../../../tests/servers/process.ts';
 import { openLink } from './bus.ts';
 import { Link } from './client.ts';
 import { rtuFrame, tcpFrame, type Framing } from './codec.ts';
+import { dialOf, type Dial } from './dial.ts';
 import { config } from './driver.ts';
 import { ModbusSim, type ModbusFault } from './sim.ts';
 import { decodeValue } from './value.codec.ts';
@@ -33,7 +35,7 @@ async function house(framing: Framing, lateMs = 150) {
   const link = openLink(bus!, framing);
   closers.push(() => sim.close());
   closers.push(() => link.close());
-  const read = async (request: typeof power | typeof volts = power, timeoutMs = 1000) =>
+  const read = async (request: typeof power | typeof volts = power, timeoutMs = 30_000) =>
     decodeValue('float32', 'ABCD', await link.read(request, timeoutMs, never));
   return { sim, link, read };
 }
@@ -84,7 +86,7 @@ test.each(broken)(
   async (fault, framing, code, text) => {
     const { sim, read } = await house(framing);
     sim.fault(fault);
-    const error = await failure(read(power, 300));
+    const error = await failure(read(power, code === 'TIMEOUT' ? 300 : 30_000));
     expect(error.message).toMatch(text);
     expect(error.code).toBe(code);
     sim.fault(undefined);
@@ -93,18 +95,21 @@ test.each(broken)(
 );
 
 test.each(framings)('%s: a reply that comes too late is not taken for the next one', async (framing) => {
-  const { sim, link } = await house(framing);
+  const { sim, link, read } = await house(framing);
+  // What takes its time is to be the reply and not the connection.
+  await read();
   sim.fault('late');
   expect((await failure(link.read(power, 50, never))).code).toBe('TIMEOUT');
   sim.fault('slow');
   // The late reply of unit 1 arrives while unit 2 is asked.
-  const data = await link.read({ ...power, unit: 2 }, 2000, never);
+  const data = await link.read({ ...power, unit: 2 }, 30_000, never);
   expect(decodeValue('float32', 'ABCD', data)).toBe(99);
   expect(sim.connections).toBe(1);
 });
 
 test('a late reply and the right one in the same segment are told apart', async () => {
   const { sim, link, read } = await house('tcp');
+  await read();
   sim.fault('merge');
   expect((await failure(link.read(volts, 50, never))).code).toBe('TIMEOUT');
   expect(await read()).toBe(1234.5);
@@ -112,10 +117,17 @@ test('a late reply and the right one in the same segment are told apart', async 
 });
 
 test('a gateway that closed an idle connection is connected again without an error', async () => {
-  const { sim, read } = await house('tcp');
+  const { sim } = await house('tcp');
+  const [bus] = config.parse({ buses: [{ host: '127.0.0.1', port: sim.port }] }).buses;
+  let line: Duplex | undefined;
+  const dial: Dial = async (...limits) => (line = await dialOf(bus!)(...limits));
+  const link = new Link({ address: 'the gateway', framing: 'tcp', dial });
+  closers.push(() => link.close());
+  const read = async () => decodeValue('float32', 'ABCD', await link.read(power, 30_000, never));
   await read();
+  const closed = once(line!, 'close');
   sim.disconnect();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await closed;
   expect(await read()).toBe(1234.5);
   expect(sim.connections).toBe(2);
 });
@@ -125,11 +137,11 @@ test('an abort ends a read at once with its reason, and closing fails one on its
   sim.fault('hang');
   const stop = new AbortController();
   const reading = failure(link.read(power, 60_000, stop.signal));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => sim.requests.length === 1);
   stop.abort(new Error('enough'));
   expect((await reading).message).toBe('enough');
   const other = failure(link.read(power, 60_000, never));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => sim.requests.length === 2);
   link.close();
   expect((await other).message).toMatch(/was closed/);
 });
@@ -137,7 +149,7 @@ test('an abort ends a read at once with its reason, and closing fails one on its
 test('a port where nothing listens says so', async () => {
   const port = await freePort();
   const [bus] = config.parse({ buses: [{ host: '127.0.0.1', port }] }).buses;
-  const error = await failure(openLink(bus!, 'tcp').read(power, 500, never));
+  const error = await failure(openLink(bus!, 'tcp').read(power, 30_000, never));
   expect([error.code, error.message]).toEqual([
     'UNREACHABLE',
     `127.0.0.1:${port}: nothing listens there (ECONNREFUSED); is the service running, and is the port right?`,
@@ -174,7 +186,7 @@ test('a reply cut into any pieces is read', async () => {
         const points = [0, ...where.toSorted((a, b) => a - b), whole.length];
         return points.slice(1).map((end, i) => whole.subarray(points[i], end));
       });
-      expect(decodeValue('float32', 'ABCD', await link.read(power, 1000, never))).toBe(1234.5);
+      expect(decodeValue('float32', 'ABCD', await link.read(power, 30_000, never))).toBe(1234.5);
       link.close();
     }),
     { numRuns: 200 },

@@ -28,14 +28,14 @@ async function bus(units: readonly number[]) {
     host: '127.0.0.1',
     port: sim.port,
     framing: 'tcp',
-    reply_timeout_seconds: 0.1,
+    reply_timeout_seconds: 2,
     units: units.map((unit) => ({ name: `Circuit ${unit}`, unit, template: 'sdm72' })),
   };
   return { sim, settings };
 }
 
 function run(buses: readonly object[]) {
-  const running = runDriver(driver, { poll_interval_seconds: 0.5, timeout_seconds: 1, buses }, systemClock);
+  const running = runDriver(driver, { poll_interval_seconds: 0.5, timeout_seconds: 10, buses }, systemClock);
   closers.push(() => running.stop());
   return running;
 }
@@ -58,6 +58,7 @@ test('meters of two buses are announced and measured, and a bus that hangs delay
   two.sim.fault('hang');
   const before = watts(signals, id(one.sim, 1)).length;
   await until(() => watts(signals, id(one.sim, 1)).length >= before + 4);
+  await until(() => signals.some((s) => s.kind === 'trouble'));
   expect(signals.find((s) => s.kind === 'trouble')).toMatchObject({
     id: id(two.sim, 1),
     error: { code: 'TIMEOUT' },

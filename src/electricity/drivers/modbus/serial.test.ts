@@ -41,7 +41,7 @@ async function wire(baud = 9600) {
       {
         name: 'Board',
         serial: { path: near, baud },
-        reply_timeout_seconds: 0.2,
+        reply_timeout_seconds: 1,
         units: [1, 2].map((unit) => ({ name: `C${unit}`, unit, template: 'sdm120' })),
       },
     ],
@@ -50,7 +50,7 @@ async function wire(baud = 9600) {
   const io = { clock: systemClock, log: new Logger({ write: () => {} }), random: () => 0.5 };
   const station = protocol.open(target!, settings, io);
   closers.push(() => station.close());
-  return { sim, near, station, poll: () => station.poll(AbortSignal.timeout(5_000)) };
+  return { sim, near, station, poll: () => station.poll(AbortSignal.timeout(60_000)) };
 }
 
 test('meters on a serial port are read like those behind a gateway', async () => {
@@ -90,7 +90,7 @@ test('a serial port that is not there says what to check', async () => {
   });
   const io = { clock: systemClock, log: new Logger({ write: () => {} }), random: () => 0.5 };
   const station = protocol.open(protocol.configured(settings)[0]!, settings, io);
-  await expect(station.poll(AbortSignal.timeout(5_000))).rejects.toMatchObject({
+  await expect(station.poll(AbortSignal.timeout(60_000))).rejects.toMatchObject({
     code: 'UNREACHABLE',
     message: expect.stringMatching(
       /^the serial port \/dev\/ttyNOWHERE cannot be opened: .*is the adapter plugged in/,

@@ -11,7 +11,7 @@ afterEach(async () => {
 const shelly = async (options: ShellySimOptions, host: string, port: number) =>
   sims.push(await new ShellySim(options).listen(port, host));
 
-async function search(settings: object, signal = AbortSignal.timeout(20_000)) {
+async function search(settings: object, signal = AbortSignal.timeout(60_000)) {
   const found = [];
   for await (const one of protocol.discover!(config.parse(settings), { signal })) found.push(one);
   return found.toSorted((a, b) => a.target.host.localeCompare(b.target.host));

@@ -32,7 +32,7 @@ function run(settings: object, clock = systemClock) {
   };
   const driver = polledDriver({ kind: 'shelly', title: 'Shelly', config, example, protocol });
   const ended = driver.run(
-    config.parse({ poll_interval_seconds: 0.5, timeout_seconds: 0.3, ...settings }),
+    config.parse({ poll_interval_seconds: 0.5, timeout_seconds: 5, ...settings }),
     context,
   );
   closing.push(() => (stop.abort(), ended));
@@ -60,7 +60,7 @@ it('polls the others at their pace while one hangs, and names the one', async ()
 it('follows a device that was given another address', async () => {
   const port = await freePort();
   const first = await shelly({ mac: '020000000003' }, port, '127.0.6.1');
-  const settings = { networks: ['127.0.6.0/29'], port, discovery_interval_seconds: 10, timeout_seconds: 5 };
+  const settings = { networks: ['127.0.6.0/29'], port, discovery_interval_seconds: 10 };
   const { signals, measurements } = run({ ...settings, poll_interval_seconds: 5 }, scaledClock(20));
   await until(() => measurements('020000000003') > 0);
   await first.close();

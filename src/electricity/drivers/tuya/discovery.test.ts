@@ -13,13 +13,14 @@ afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
 });
 
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4');
-  const port = await new Promise<number>((resolve) =>
-    socket.bind(0, '127.0.0.1', () => resolve(socket.address().port)),
-  );
-  socket.close();
-  return port;
+/** Held at the same time, so that they are two. */
+async function freeUdpPorts(): Promise<readonly [number, number]> {
+  const sockets = [createSocket('udp4'), createSocket('udp4')] as const;
+  for (const socket of sockets) await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  const [one, two] = sockets;
+  const ports = [one.address().port, two.address().port] as const;
+  for (const socket of sockets) await new Promise<void>((resolve) => socket.close(resolve));
+  return ports;
 }
 
 const idOf = (n: number) => `bf00000000000000dev${String(n).padStart(3, '0')}`;
@@ -31,22 +32,22 @@ async function simulate(n: number, version = versions[n % versions.length]!, hos
 }
 
 async function settingsFor(extra: object = {}, devices: object[] = [], networks: string[] = []) {
-  const [heard, asked] = [await freeUdpPort(), await freeUdpPort()];
+  const [heard, asked] = await freeUdpPorts();
   const settings = config.parse({
     networks,
     devices,
-    timeout_seconds: 2,
-    discovery: { bind: '127.0.0.1', ports: [heard], solicit_port: asked, listen_seconds: 1, ...extra },
+    timeout_seconds: 10,
+    discovery: { bind: '127.0.0.1', ports: [heard], solicit_port: asked, listen_seconds: 60, ...extra },
   });
   return { settings, heard, asked };
 }
 
 type Item = { target: TuyaTarget; found: Found };
 
-/** Everything that is found, or the first `most`. */
+/** Everything that is found, or the first `most`, after which nobody listens any longer. */
 async function found(settings: TuyaConfig, most = Number.POSITIVE_INFINITY): Promise<Item[]> {
   const items: Item[] = [];
-  for await (const item of protocol.discover!(settings, { signal: AbortSignal.timeout(10_000) })) {
+  for await (const item of protocol.discover!(settings, { signal: AbortSignal.timeout(40_000) })) {
     items.push(item as Item);
     if (items.length >= most) break;
   }
@@ -85,7 +86,7 @@ describe('discovery', () => {
     expect(item!.found.needs).toBe('its local key: lares tuya wizard');
     const context = { clock: undefined, log: undefined, random: Math.random } as never;
     await expect(
-      protocol.open(item!.target, settings, context).poll(AbortSignal.timeout(1_000)),
+      protocol.open(item!.target, settings, context).poll(AbortSignal.timeout(60_000)),
     ).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     expect(sim.connections).toBe(0);
   });
@@ -93,17 +94,13 @@ describe('discovery', () => {
   it('yields a hundred devices as they announce themselves, each once', async () => {
     const { settings, heard } = await settingsFor();
     const sims = await Promise.all(Array.from({ length: 100 }, (_, n) => simulate(n)));
-    const started = performance.now();
     const search = found(settings, 100);
     await Promise.all(sims.map((sim, n) => pause((n * 7) % 50).then(() => sim.announce('127.0.0.1', heard))));
-    const answered = performance.now();
     // Some say it twice, as in every network.
     await Promise.all(sims.slice(0, 20).map((sim) => sim.announce('127.0.0.1', heard)));
+    // The search would go on listening for longer than it is waited for here; what was said must be out before.
     const ids = (await search).map((item) => item.found.id);
-    const late = performance.now() - answered;
     expect(ids.toSorted()).toEqual(sims.map((sim) => sim.options.id).toSorted());
-    // The search goes on listening for a second; what was said must be out long before.
-    expect(late).toBeLessThan((answered - started) * 20);
   });
 
   it('asks the named networks, by broadcast and address by address, and hears who answers', async () => {

@@ -61,6 +61,11 @@ export class TuyaSim implements SimHost {
     if (name === 'drop') this.disconnect();
   }
 
+  /** Connections that it serves now. */
+  get clients(): number {
+    return this.#peers.size;
+  }
+
   mend(): void {
     this.#faults.clear();
   }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '#platform/clock.ts';
 import { Logger } from '#platform/log.ts';
+import { until } from '../../../../tests/servers/process.ts';
 import type { Station } from '../../driver.ts';
 import { config, protocol } from './driver.ts';
 import { versions, type Version } from './model.ts';
@@ -26,7 +27,7 @@ async function simulate(options: Partial<TuyaSimOptions> = {}): Promise<TuyaSim>
   return sim;
 }
 
-function open(sim: TuyaSim, device: object = {}, others: object[] = [], timeout = 2): Station {
+function open(sim: TuyaSim, device: object = {}, others: object[] = [], timeout = 60): Station {
   const settings = config.parse({
     timeout_seconds: timeout,
     devices: [
@@ -40,9 +41,9 @@ function open(sim: TuyaSim, device: object = {}, others: object[] = [], timeout 
   return station;
 }
 
-const soon = (ms = 2_000) => AbortSignal.timeout(ms);
-/** A simulated device notices the end of a connection a moment later, as real ones do. */
-const lettingGo = () => new Promise((resolve) => setTimeout(resolve, 30));
+const soon = () => AbortSignal.timeout(60_000);
+/** A simulated device notices the end of a connection a moment later, as real ones do, and takes no other until then. */
+const letGo = (sim: TuyaSim) => until(() => sim.clients === 0);
 const plugValues = { power_watts: 1234.5, voltage_volts: 230, current_amps: 5.65, is_on: 1 };
 
 describe.each(versions)('a device of version %s', (version) => {
@@ -119,9 +120,9 @@ describe.each(versions)('a device of version %s', (version) => {
   it.each<TuyaFault>(['split', 'merge', 'prefix', 'sequence'])('is read despite: %s', async (fault) => {
     const sim = await simulate({ version });
     sim.fault(fault);
-    const station = open(sim, {}, [], 5);
+    const station = open(sim, {});
     for (let poll = 0; poll < 2; poll += 1)
-      expect((await station.poll(soon(5_000))).answers[0]!.values).toEqual(plugValues);
+      expect((await station.poll(soon())).answers[0]!.values).toEqual(plugValues);
     expect(sim.connections).toBe(1);
   });
 
@@ -135,13 +136,12 @@ describe.each(versions)('a device of version %s', (version) => {
     ['busy', 'TIMEOUT'],
   ])('fails with a reason and heals after: %s', async (fault, code) => {
     const sim = await simulate({ version });
-    const station = open(sim, {}, [], 0.25);
+    const station = open(sim, {}, [], code === 'TIMEOUT' ? 0.5 : 60);
     await station.poll(soon());
     sim.fault(fault);
-    if (fault === 'drop') await lettingGo();
     await expect(station.poll(soon())).rejects.toMatchObject({ code });
     sim.mend();
-    await lettingGo();
+    await letGo(sim);
     expect((await station.poll(soon())).answers[0]!.values).toEqual(plugValues);
   });
 
@@ -149,7 +149,7 @@ describe.each(versions)('a device of version %s', (version) => {
   it.skipIf(version === '3.1')('says that the key does not fit, without the key', async () => {
     const sim = await simulate({ version, secondClient: 'serve' });
     const wrong = 'another-key-here';
-    const failure = await open(sim, { key: wrong }, [], 0.5)
+    const failure = await open(sim, { key: wrong }, [], 2)
       .poll(soon())
       .catch((error: unknown) => String(error));
     expect(failure).toMatch(/closed the connection|local key/);
@@ -161,8 +161,8 @@ describe('reading', () => {
   it('waits for a device that thinks for a while', async () => {
     const sim = await simulate({ version: '3.4' });
     sim.fault('slow');
-    const station = open(sim, {}, [], 5);
-    expect((await station.poll(soon(5_000))).answers[0]!.values).toEqual(plugValues);
+    const station = open(sim, {});
+    expect((await station.poll(soon())).answers[0]!.values).toEqual(plugValues);
   });
 
   it('refreshes first, so that power is not that of minutes ago', async () => {
@@ -197,7 +197,7 @@ describe('reading', () => {
         () => ({ power_watts: undefined }),
       );
       outcomes.push(values.power_watts);
-      await lettingGo();
+      if (values.power_watts === undefined) await letGo(sim);
     }
     // The first poll asks for nothing, because it is not known yet what there is.
     expect(outcomes).toEqual([1234.5, undefined, undefined, undefined, 1234.5, 1234.5]);
@@ -219,7 +219,7 @@ describe('reading', () => {
           () => 'failed',
         ),
       );
-      await lettingGo();
+      if (seen.at(-1) === 'failed') await letGo(after);
     }
     expect(seen.at(-1)).toBe(7);
   });
@@ -282,7 +282,7 @@ describe('reading', () => {
     const written = open(sim, { dps: [{ quantity: 'power_watts', dp: 19, scale: 100 }] });
     expect((await written.poll(soon())).answers[0]!.values.power_watts).toBe(2000);
     written.close();
-    await lettingGo();
+    await letGo(sim);
     const product = open(sim, { product_id: 'pl28o0wkaopyft8u' });
     expect((await product.poll(soon())).answers[0]!.values).toMatchObject({
       power_watts: 2000,
@@ -295,9 +295,9 @@ describe('reading', () => {
     sim.fault('hang');
     const station = open(sim, {}, [], 60);
     await expect(station.poll(AbortSignal.timeout(50))).rejects.toMatchObject({ code: 'TIMEOUT' });
-    const pending = station.poll(soon(60_000));
+    const pending = station.poll(soon());
     const outcome = expect(pending).rejects.toMatchObject({ code: 'UNREACHABLE' });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => sim.connections === 2);
     station.close();
     await outcome;
   });
@@ -309,7 +309,7 @@ describe('reading', () => {
     const second = open(sim);
     await expect(second.poll(soon())).rejects.toMatchObject({ code: 'UNREACHABLE' });
     first.close();
-    await lettingGo();
+    await letGo(sim);
     expect((await second.poll(soon())).answers[0]!.values).toEqual(plugValues);
   });
 });
@@ -335,7 +335,7 @@ describe.each<Version>(['3.1', '3.3', '3.4', '3.5'])('a gateway of version %s', 
     const subs = { a1b2: new SimDevice(), c3d4: new SimDevice({ power: () => 90 }) };
     const sim = await simulate({ version, subs });
     sim.away.add('a1b2');
-    const { answers } = await open(sim, {}, [other, another], 5).poll(soon(5_000));
+    const { answers } = await open(sim, {}, [other, another]).poll(soon());
     expect(answers.map(({ device }) => device.name)).toEqual(['Freezer']);
   });
 });
