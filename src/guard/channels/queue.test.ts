@@ -1,113 +1,9 @@
-import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
-import { z } from 'zod';
-import { LaresError } from '#kernel/errors.ts';
 import { ManualClock } from '#platform/clock.ts';
-import { Health } from '#platform/health.ts';
-import { Logger } from '#platform/log.ts';
-import type { AlertMessage } from '../model.ts';
-import { defineChannel } from './contract.ts';
-import { MemoryDeliveries, someAlert, someInstant, someIo, someSettings } from './fixture.ts';
-import type { AnyChannel } from './place.ts';
-import { AlertQueue } from './queue.ts';
+import { MemoryDeliveries, someAlert, someInstant } from './fixture.ts';
+import { channel, closeAll, fails, hangs, house, works, type Behaviour } from './queue.fixture.ts';
 
-type Behaviour = (alerts: readonly AlertMessage[], signal: AbortSignal) => Promise<void>;
-
-interface Options {
-  readonly staleAfterMs?: number;
-  readonly digest?: boolean;
-  readonly concurrency?: number;
-  readonly patienceMs?: number;
-}
-
-/** A channel whose peer is a function; `calls` are the alerts of each try. */
-function channel(kind: string, behave: { now: Behaviour }, options: Options = {}) {
-  const calls: string[][] = [];
-  let opened = 0;
-  const tell: Behaviour = (alerts, signal) => {
-    calls.push(alerts.map((a) => a.id));
-    return behave.now(alerts, signal);
-  };
-  const made = defineChannel({
-    kind,
-    title: kind,
-    action: z.strictObject({ type: z.literal(kind), lane: z.string().default('one') }),
-    example: { type: kind },
-    staleAfterMs: options.staleAfterMs ?? 86_400_000,
-    deadlineMs: 60_000,
-    concurrency: options.concurrency ?? 4,
-    ...(options.patienceMs === undefined ? {} : { patienceMs: () => options.patienceMs! }),
-    reads: ['monitoring'],
-    lane: (action) => action.lane,
-    lacks: () => undefined,
-    open: () => {
-      opened += 1;
-      return {
-        deliver: (alert: AlertMessage, _action: unknown, signal: AbortSignal) => tell([alert], signal),
-        ...(options.digest === true
-          ? {
-              digest: (alerts: readonly AlertMessage[], _action: unknown, signal: AbortSignal) =>
-                tell(alerts, signal),
-            }
-          : {}),
-        check: async () => ({ state: 'ok' as const, detail: 'fine' }),
-        close: async () => {},
-      };
-    },
-  });
-  return { channel: made as AnyChannel, calls, opened: () => opened };
-}
-
-const works: Behaviour = async () => {};
-const hangs: Behaviour = (_alerts, signal) =>
-  new Promise((_, reject) =>
-    signal.addEventListener('abort', () => reject(new LaresError('TIMEOUT', 'it hung')), { once: true }),
-  );
-const fails =
-  (...args: ConstructorParameters<typeof LaresError>): Behaviour =>
-  async () => {
-    throw new LaresError(...args);
-  };
-
-const stops: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const stop of stops.splice(0)) await stop();
-});
-
-interface House {
-  readonly channels: Record<string, AnyChannel>;
-  readonly store?: MemoryDeliveries;
-  readonly clock?: ManualClock;
-  readonly alerts?: readonly AlertMessage[];
-}
-
-async function house({ channels, store = new MemoryDeliveries(), clock, alerts = [someAlert()] }: House) {
-  const time = clock ?? new ManualClock(someInstant);
-  const lines: string[] = [];
-  const health = new Health(time);
-  const known = new Map(alerts.map((a) => [a.id, a]));
-  const queue = new AlertQueue({
-    clock: time,
-    log: new Logger({ level: 'info', write: (line) => lines.push(line), now: () => time.now() }),
-    random: () => 1,
-    health,
-    store,
-    find: (id) => known.get(id),
-    channels,
-  });
-  const io = someIo({ clock: time });
-  await queue.use(someSettings(), io);
-  const stop = new AbortController();
-  const ended = queue.run(stop.signal);
-  const end = async () => {
-    stop.abort();
-    await time.advance(0);
-    await ended;
-  };
-  stops.push(end);
-  await time.advance(0);
-  return { queue, store, clock: time, health, lines, io, known, end };
-}
+afterEach(closeAll);
 
 test('an alert that waits is told once, marked as done, and counted with its duration', async () => {
   const told = channel('test', { now: works });
@@ -190,40 +86,6 @@ test('thousands that wait for one peer hide none for another, and cost the store
   expect(asked).toBeLessThan(150);
 });
 
-test('a failure of which nothing waits any more is over once the channel is found to work', async () => {
-  const behave = { now: fails('UNREACHABLE', 'no speaker') as Behaviour };
-  const voice = channel('test', behave, { staleAfterMs: 60_000 });
-  const { queue, store, clock, health } = await house({ channels: { test: voice.channel } });
-  store.add({});
-  queue.wake();
-  await clock.advance(100_000);
-  expect(store.rows.get('delivery-1')).toMatchObject({ state: 'given-up' });
-  expect(health.get('alerts.test')).toMatchObject({ state: 'down', detail: 'no speaker' });
-  await clock.advance(300_000);
-  expect(health.get('alerts.test')).toMatchObject({ state: 'ok', detail: 'fine' });
-});
-
-test('a peer that is away is asked by one delivery at a time, ever more rarely, and all arrive when it is back', async () => {
-  const behave = { now: fails('UNREACHABLE', 'nobody there') as Behaviour };
-  const peer = channel('test', behave);
-  const alerts = Array.from({ length: 30 }, (_, i) => someAlert({ id: `alert-${i}` }));
-  const { queue, store, clock, lines, health } = await house({ channels: { test: peer.channel }, alerts });
-  store.add(...alerts.map((a) => ({ id: a.id, alert: a.id, action: { type: 'test', lane: 'x' } })));
-  queue.wake();
-  await clock.advance(3 * 3_600_000);
-  const tries = peer.calls.length;
-  // The first look starts as many as may run together; 1 + 2 + … + 512 s, then every 10 min.
-  expect(tries).toBeGreaterThan(20);
-  expect(tries).toBeLessThan(40);
-  expect(health.get('alerts.test')).toMatchObject({ state: 'down', detail: 'nobody there' });
-  expect(lines.filter((l) => l.includes('nobody there'))).toHaveLength(1);
-  behave.now = works;
-  await clock.advance(600_000);
-  expect(queue.stats()[0]).toMatchObject({ delivered: 30, waiting: 0, failures: tries });
-  expect(peer.calls.slice(tries).flat().toSorted()).toEqual(alerts.map((a) => a.id).toSorted());
-  expect(lines.at(-1)).toContain('test works again');
-});
-
 test('what was held back travels in one digest where the channel can; new alerts go alone', async () => {
   const behave = { now: works };
   const mail = channel('test', behave, { digest: true, concurrency: 1 });
@@ -250,69 +112,6 @@ test('what was held back travels in one digest where the channel can; new alerts
   expect([...store.rows.values()].map((r) => [r.state, r.attempts])).toEqual(
     Array.from({ length: 5 }, () => ['done', 1]),
   );
-});
-
-test('one delivery that the peer refuses holds up none of the others', async () => {
-  const peer = channel(
-    'test',
-    {
-      now: async (alerts) => {
-        if (alerts[0]!.id === 'bad') throw new LaresError('BAD_REPLY', 'the server does not accept this one');
-      },
-    },
-    { concurrency: 1 },
-  );
-  const alerts = ['bad', 'good-1', 'good-2'].map((id) => someAlert({ id }));
-  const { queue, store, clock, lines } = await house({ channels: { test: peer.channel }, alerts });
-  store.add(...alerts.map((a) => ({ id: a.id, alert: a.id })));
-  queue.wake();
-  await clock.advance(2_000);
-  expect(store.rows.get('good-1')!.state).toBe('done');
-  expect(store.rows.get('good-2')!.state).toBe('done');
-  await clock.advance(25 * 3_600_000);
-  expect(store.rows.get('bad')).toMatchObject({
-    state: 'given-up',
-    detail: 'given up 24 h after the alert, too late to tell; last: the server does not accept this one',
-  });
-  // Once for the trouble, and once for the end.
-  expect(lines.filter((l) => l.includes('does not accept this one'))).toHaveLength(2);
-});
-
-test('what a person must mend is parked with a note, asked once an hour, and tried at once when the settings change', async () => {
-  const behave = { now: fails('AUTH_REFUSED', 'the password is wrong; check it') as Behaviour };
-  const peer = channel('test', behave);
-  const { queue, store, clock, health, lines, io } = await house({ channels: { test: peer.channel } });
-  store.add({});
-  queue.wake();
-  await clock.advance(1_000);
-  expect(health.get('alerts.test')).toMatchObject({
-    state: 'parked',
-    detail: 'the password is wrong; check it',
-  });
-  await clock.advance(3 * 3_600_000);
-  expect(peer.calls).toHaveLength(4);
-  expect(lines.filter((l) => l.includes('ERROR'))).toHaveLength(1);
-  behave.now = works;
-  await queue.use(someSettings({ monitoring: { webhooks: [{ id: 'a', url: 'https://example.org' }] } }), io);
-  await clock.advance(0);
-  expect(store.rows.get('delivery-1')).toMatchObject({ state: 'done', attempts: 5 });
-  expect(peer.opened()).toBe(2);
-  await queue.use(someSettings({ monitoring: { webhooks: [{ id: 'a', url: 'https://example.org' }] } }), io);
-  expect(peer.opened()).toBe(2);
-});
-
-test('a voice is given up after a minute, with the reason that stood in its way', async () => {
-  const voice = channel('test', { now: fails('UNREACHABLE', 'no speaker') }, { staleAfterMs: 60_000 });
-  const { queue, store, clock, lines } = await house({ channels: { test: voice.channel } });
-  store.add({});
-  queue.wake();
-  await clock.advance(61_000);
-  expect(store.rows.get('delivery-1')).toMatchObject({
-    state: 'given-up',
-    detail: 'given up 60 s after the alert, too late to tell; last: no speaker',
-  });
-  expect(lines.at(-1)).toContain('test error: alert alert-1 was not told: given up 60 s after the alert');
-  expect(queue.stats()[0]).toMatchObject({ givenUp: 1, waiting: 0 });
 });
 
 test('a restart tries what waits at once, tells nothing twice and gives up what is too late', async () => {
@@ -349,43 +148,6 @@ test('a delivery in flight at the end still waits at the next start, and no try 
   await end();
   expect(hung.calls).toHaveLength(1);
   expect(store.rows.get('delivery-1')).toMatchObject({ state: 'waiting', attempts: 0 });
-});
-
-test('what was told is not told again while the store cannot take the mark', async () => {
-  const peer = channel('test', { now: works });
-  const { queue, store, clock } = await house({ channels: { test: peer.channel } });
-  store.add({});
-  store.trouble = new Error('disk full');
-  queue.wake();
-  await clock.advance(10_000);
-  expect(peer.calls).toHaveLength(1);
-  store.trouble = undefined;
-  await clock.advance(2_000);
-  expect(store.rows.get('delivery-1')!.state).toBe('done');
-  expect(peer.calls).toHaveLength(1);
-  expect(queue.stats()[0]!.delivered).toBe(1);
-});
-
-test('a clock that is set back holds nothing up', async () => {
-  const behave = { now: fails('UNREACHABLE', 'nobody there') as Behaviour };
-  const peer = channel('test', behave);
-  const { queue, store, clock } = await house({ channels: { test: peer.channel } });
-  store.add({});
-  queue.wake();
-  await clock.advance(600_000);
-  behave.now = works;
-  clock.jump(-7_200_000);
-  await clock.advance(2_000);
-  expect(store.rows.get('delivery-1')!.state).toBe('done');
-});
-
-test('a try has a time limit, after which it counts as failed', async () => {
-  const hung = channel('test', { now: hangs });
-  const { queue, store, clock } = await house({ channels: { test: hung.channel } });
-  store.add({});
-  queue.wake();
-  await clock.advance(60_500);
-  expect(store.rows.get('delivery-1')).toMatchObject({ state: 'waiting', attempts: 1, detail: 'it hung' });
 });
 
 test('a delivery that can never work is marked as failed with its reason', async () => {
@@ -430,48 +192,4 @@ test('the most severe goes first', async () => {
   queue.wake();
   await clock.advance(5_000);
   expect(peer.calls).toEqual([['alarm'], ['usual'], ['note']]);
-});
-
-test('whatever a peer does, every delivery ends exactly once and none is told twice after it was taken', async () => {
-  const outcome = fc.constantFrom('works', 'away', 'refuses', 'locked', 'wait', 'throws');
-  const behaviours: Record<string, Behaviour> = {
-    works,
-    away: fails('UNREACHABLE', 'away'),
-    refuses: fails('BAD_REPLY', 'refused'),
-    locked: fails('AUTH_REFUSED', 'locked'),
-    wait: fails('RATE_LIMITED', 'wait', { retryAfterMs: 30_000 }),
-    throws: async () => {
-      throw new TypeError('a mistake');
-    },
-  };
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(outcome, { maxLength: 12 }),
-      fc.integer({ min: 1, max: 12 }),
-      fc.boolean(),
-      async (script, count, digest) => {
-        const left = [...script];
-        const taken: string[] = [];
-        const peer = channel(
-          'test',
-          {
-            now: async (alerts, signal) => {
-              await behaviours[left.shift() ?? 'works']!(alerts, signal);
-              taken.push(...alerts.map((a) => a.id));
-            },
-          },
-          { digest },
-        );
-        const alerts = Array.from({ length: count }, (_, i) => someAlert({ id: `alert-${i}` }));
-        const { queue, store, clock, end } = await house({ channels: { test: peer.channel }, alerts });
-        store.add(...alerts.map((a) => ({ id: a.id, alert: a.id })));
-        queue.wake();
-        for (let hour = 0; hour < 15; hour += 1) await clock.advance(3_600_000);
-        await end();
-        expect(taken.toSorted()).toEqual(alerts.map((a) => a.id).toSorted());
-        expect([...store.rows.values()].every((r) => r.state === 'done')).toBe(true);
-      },
-    ),
-    { numRuns: 15 },
-  );
 });
