@@ -24,9 +24,13 @@ const kettle: SimDevice = {
   mac: '02:00:00:00:00:07',
 };
 
-async function house(devices: readonly SimDevice[] = [kettle], settings: object = { auto: true }) {
+async function house(
+  devices: readonly SimDevice[] = [kettle],
+  settings: object = { auto: true },
+  behindMs = 0,
+) {
   const clock = new ManualClock(start);
-  const sim = await new HomeAssistantEnergySim({ devices, now: () => clock.now() }).listen();
+  const sim = await new HomeAssistantEnergySim({ devices, now: () => clock.now() - behindMs }).listen();
   closers.push(() => sim.close());
   const driver = makeHomeAssistantEnergyDriver({
     state: new MemoryState(),
@@ -114,6 +118,41 @@ test('what does not change is told again, and unavailable is nothing measured an
   ]);
   sim.fault(undefined);
   await until(() => measured(running.signals).length > then);
+});
+
+const watts = (sim: HomeAssistantEnergySim, value: string) =>
+  sim.house.setState('sensor.kettle_power', value, { device_class: 'power', unit_of_measurement: 'W' });
+
+test('a change is no older than the report before it, however late the clock of Home Assistant is', async () => {
+  const { clock, sim, run } = await house([kettle], { auto: true }, 20_000);
+  const running = run();
+  await until(() => sim.house.subscribers === 1);
+  await clock.advance(30_000);
+  await until(() => measured(running.signals).some((s) => s.at === start + 30_000));
+  watts(sim, '7');
+  await until(() => measured(running.signals).some((s) => s.values.power_watts === 7));
+  const instants = measured(running.signals).map((s) => s.at);
+  expect(instants).toEqual(instants.toSorted((a, b) => a - b));
+});
+
+test('what was asked before a change does not take it back', async () => {
+  const { clock, sim, run } = await house([kettle], { auto: true, discovery_interval_seconds: 60 });
+  const running = run();
+  await until(() => sim.house.subscribers === 1 && running.details.some((d) => d?.includes('pushed')));
+  const line = Promise.withResolvers<void>();
+  sim.house.line = line.promise;
+  const requests = () => sim.house.requests.filter((r) => r.path === '/api/states').length;
+  const registries = () => sim.house.heard.filter((m) => m['type'] === 'config/entity_registry/list').length;
+  const [asked, read] = [requests(), registries()];
+  await clock.advance(60_000);
+  await until(() => requests() > asked);
+  watts(sim, '7');
+  await until(() => measured(running.signals).some((s) => s.values.power_watts === 7));
+  line.resolve();
+  await until(() => registries() > read);
+  await clock.advance(60_000);
+  await until(() => measured(running.signals).some((s) => s.at === start + 120_000));
+  expect(measured(running.signals).at(-1)?.values.power_watts).toBe(7);
 });
 
 test('a switch is turned by a service call and read back', async () => {

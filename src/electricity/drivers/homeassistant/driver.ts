@@ -156,8 +156,7 @@ class Source {
     while (!signal.aborted) {
       await this.#context.clock.sleep(this.#settings.report_interval_seconds * 1000, signal);
       if (signal.aborted) return;
-      if (!this.#pushed)
-        this.#read(await this.#client.states(signal));
+      if (!this.#pushed) this.#read(await this.#client.states(signal));
       this.#tellAll();
     }
   }

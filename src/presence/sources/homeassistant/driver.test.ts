@@ -62,6 +62,27 @@ test('states are read at the start and changes are pushed, with the instant of t
   expect(running.details.at(-1)).toBe('2 entities, pushed, reconciled every 300 s');
 });
 
+test('what was asked before a change does not take it back', async () => {
+  const { clock, sim, run } = await house([['alex', 'person.alex']]);
+  const running = run();
+  await until(() => sim.subscribers === 1 && running.signals.length === 2);
+  const line = Promise.withResolvers<void>();
+  sim.line = line.promise;
+  const before = polls(sim);
+  await clock.advance(300_000);
+  await until(() => polls(sim) > before);
+  sim.setState('person.alex', 'not_home');
+  await until(() => running.signals.length === 3);
+  const told = running.details.length;
+  line.resolve();
+  await until(() => running.details.length > told);
+  expect(said(running.signals.slice(2))).toEqual(['alex person.alex away']);
+  sim.line = undefined;
+  await clock.advance(300_000);
+  await until(() => running.signals.length === 4);
+  expect(said(running.signals.slice(3))).toEqual(['alex person.alex away']);
+});
+
 test('several trackers of one person, and one tracker of two people, each report for themselves', async () => {
   const { sim, run } = await house([
     ['alex', 'person.alex'],

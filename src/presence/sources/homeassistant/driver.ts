@@ -57,6 +57,8 @@ class Source {
   readonly #client: HomeAssistant;
   readonly #people: ReadonlyMap<string, readonly string[]>;
   readonly #missing = new Set<string>();
+  /** How often each entity was pushed. */
+  readonly #pushes = new Map<string, number>();
   #pushed = false;
   #socketTrouble = '';
   #pollTrouble = '';
@@ -105,7 +107,10 @@ class Source {
     const failures: unknown[] = [];
     for (const entity of this.#people.keys()) {
       try {
-        this.#report(await this.#client.state(entity, signal));
+        const pushes = this.#pushes.get(entity);
+        const answer = await this.#client.state(entity, signal);
+        // What was pushed since it was asked is newer.
+        if (this.#pushes.get(entity) === pushes) this.#report(answer);
       } catch (error) {
         if (signal.aborted || isAboutAll(error)) throw error;
         failures.push(error);
@@ -123,7 +128,10 @@ class Source {
         await this.#client.watch(
           [...this.#people.keys()],
           (answers) => {
-            for (const answer of answers) this.#report(answer);
+            for (const answer of answers) {
+              this.#pushes.set(answer.entity, (this.#pushes.get(answer.entity) ?? 0) + 1);
+              this.#report(answer);
+            }
             this.#alive();
           },
           () => {
