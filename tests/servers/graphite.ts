@@ -84,7 +84,7 @@ export class Graphite {
     );
     this.#carbon = run.child;
     run.child.stdout?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
-    await untilListening(this.port, run.output, 30_000);
+    await untilListening(this.port, run.output, 60_000);
   }
 
   async startWeb(): Promise<void> {
@@ -101,12 +101,12 @@ export class Graphite {
     await until(
       () => migrate.child.exitCode !== null,
       () => `graphite-manage migrate: ${migrate.output()}`,
-      60_000,
+      120_000,
     );
     const args = ['runserver', '--noreload', `127.0.0.1:${this.#webPort}`];
     const web = launch('/usr/bin/graphite-manage', args, { user, env });
     this.#web = web.child;
-    await untilListening(this.#webPort, web.output, 30_000);
+    await untilListening(this.#webPort, web.output, 60_000);
   }
 
   /** No server outlives the process that started it. */
@@ -160,8 +160,13 @@ export class Graphite {
       format: 'json',
     });
     for (const target of [targets].flat()) query.append('target', target);
-    const response = await fetch(`${this.renderUrl}/render?${query.toString()}`);
-    const series = (await response.json()) as { target: string; datapoints: Datapoint[] }[];
+    let series: { target: string; datapoints: Datapoint[] }[] = [];
+    // It answers 500 while Carbon is just making a file, or is away.
+    await until(async () => {
+      const response = await fetch(`${this.renderUrl}/render?${query.toString()}`);
+      if (response.ok) series = (await response.json()) as typeof series;
+      return response.ok;
+    });
     return new Map(series.map((one) => [one.target, one.datapoints]));
   }
 

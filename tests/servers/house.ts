@@ -1,6 +1,6 @@
 import koffi from 'koffi';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lineReader } from '#devices/lan/raw-protocol.ts';
@@ -127,9 +127,11 @@ export async function runBin(command: string, args: readonly string[], options: 
   return { code, out, err };
 }
 
-/** Writes settings as JSON, which is YAML. */
+/** Writes settings as JSON, which is YAML. In one step, or a house that runs may read them half written. */
 export function writeSettings(dir: string, settings: object): void {
-  writeFileSync(path.join(dir, 'lares.yaml'), JSON.stringify(settings, undefined, 2));
+  const file = path.join(dir, 'lares.yaml');
+  writeFileSync(`${file}.new`, JSON.stringify(settings, undefined, 2));
+  renameSync(`${file}.new`, file);
 }
 
 const cloneNewNet = 0x40000000;

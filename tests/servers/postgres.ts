@@ -48,7 +48,7 @@ export async function startPostgres(): Promise<Postgres> {
       `-c unix_socket_directories=${dir}`,
       '-c shared_buffers=64MB',
     ].join(' ');
-    await call('pg_ctl', '-D', data, '-w', '-t', '30', '-l', path.join(dir, 'log'), '-o', settings, 'start');
+    await call('pg_ctl', '-D', data, '-w', '-t', '120', '-l', path.join(dir, 'log'), '-o', settings, 'start');
   };
   const stop = async (mode: 'fast' | 'immediate' = 'fast') => {
     if (existsSync(path.join(data, 'postmaster.pid')))

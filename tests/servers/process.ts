@@ -1,21 +1,34 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { chownSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { reason } from '#kernel/errors.ts';
 
 /** True when the tests run as root, as they do in CI; servers then run as their package's own user. */
 export const isRoot = process.getuid?.() === 0;
 
-/** A TCP port of loopback that nobody uses at this moment. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+const given = new Set<number>();
+
+/**
+ * A TCP port of loopback that nobody uses at this moment. It lies below those that the kernel gives to connections
+ * (from 32768 on), or one of them could take it before the server of the test does, or while that is away.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(11_000, 32_000);
+    if (given.has(port)) continue;
+    given.add(port);
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
 
@@ -23,7 +36,7 @@ export function freePort(): Promise<number> {
 export function scratch(name: string, user?: string): { dir: string; remove: () => void } {
   const dir = mkdtempSync(path.join(tmpdir(), `lares-${name}-`));
   if (isRoot && user !== undefined) chownSync(dir, uid(user), gid(user));
-  return { dir, remove: () => rmSync(dir, { recursive: true, force: true, maxRetries: 3 }) };
+  return { dir, remove: () => rmSync(dir, { recursive: true, force: true, maxRetries: 10 }) };
 }
 
 const id = (flag: string, user: string) =>
@@ -73,7 +86,10 @@ export function canConnect(port: number): Promise<boolean> {
   });
 }
 
-/** Polls until the condition holds. The only way that tests wait: no bare sleeps. */
+/**
+ * Polls until the condition holds. The only way that tests wait: no bare sleeps. A question that fails, as of a server
+ * that is just starting, is asked again.
+ */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   why: () => string = () => 'condition never held',
@@ -81,8 +97,16 @@ export async function until(
 ): Promise<void> {
   const end = performance.now() + timeoutMs;
   for (;;) {
-    if (await condition()) return;
-    if (performance.now() > end) throw new Error(`after ${timeoutMs} ms: ${why()}`);
+    let error: unknown;
+    try {
+      if (await condition()) return;
+    } catch (cause) {
+      error = cause;
+    }
+    if (performance.now() > end)
+      throw new Error(`after ${timeoutMs} ms: ${why()}${error === undefined ? '' : `; ${reason(error)}`}`, {
+        cause: error,
+      });
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -42,7 +42,7 @@ export async function startPrometheus(target: string): Promise<Prometheus> {
   );
   const ready = async () =>
     (await fetch(`http://127.0.0.1:${port}/-/ready`).catch(() => undefined))?.ok === true;
-  await until(ready, output, 30_000);
+  await until(ready, output, 60_000);
   return {
     query: async (expression) => {
       const reply = await fetch(

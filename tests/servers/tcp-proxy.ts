@@ -1,4 +1,5 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { freePort } from './process.ts';
 
 /**
  * What the line between two programs does. `pass`: nothing. `hang`: accepts and reads nothing, as a frozen host behind
@@ -27,7 +28,9 @@ export class TcpProxy {
     return this.#open.size;
   }
 
-  async start(targetPort: number, port = 0): Promise<void> {
+  /** On a port that is free again when the line is cut and mended. */
+  async start(targetPort: number, wanted?: number): Promise<void> {
+    const port = wanted ?? (await freePort());
     const server = createServer({ allowHalfOpen: true }, (client) => this.#carry(client, targetPort));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
