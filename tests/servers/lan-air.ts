@@ -26,7 +26,11 @@ function dice(seed: number): () => number {
     return (state >>> 0) / 2 ** 32;
   };
 }
-const random = dice(options.seed ?? Date.now());
+const seed = options.seed ?? Date.now();
+const random = dice(seed);
+// Each host has dice of its own: which of its broadcasts are lost does not depend on who else was asked when.
+const losses = new Map([...hosts.keys()].map((ip) => [ip, dice(Math.imul(seed ^ ip, 0x9e3779b1))]));
+const isLost = (ip: number) => (losses.get(ip)?.() ?? 1) < (options.broadcastLoss ?? 0);
 
 function answer(frame: Uint8Array): void {
   const ethernet = parseEthernet(frame);
@@ -43,7 +47,7 @@ function answer(frame: Uint8Array): void {
   const host = hosts.get(arp.targetIp);
   if (host === undefined || host.silent === true) return;
   const broadcast = ethernet.to === broadcastMac;
-  if (broadcast && (host.deaf === true || random() < (options.broadcastLoss ?? 0))) return;
+  if (broadcast && (host.deaf === true || isLost(arp.targetIp))) return;
   if (!broadcast && ethernet.to !== host.mac) return;
   const [least, most] = options.latencyMs ?? [0, 0];
   const reply = buildArp(

@@ -1,4 +1,5 @@
 /** Runs a scanner inside a test LAN and prints what it finds as JSON lines: `lan-scan.ts '{"mode":"raw",…}'`. */
+import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { chooseScanner, type ScannerMode } from '#devices/lan/choose.ts';
 import { openKernelScanner } from '#devices/lan/kernel.ts';
@@ -14,8 +15,10 @@ export interface ScanOrder {
   /** The kernel method with this way of reading its table. */
   readonly table?: 'ip' | 'proc';
   readonly sweeps?: number;
-  /** Between sweeps. */
+  /** At least so long between sweeps. */
   readonly pauseMs?: number;
+  /** Each further sweep also waits for a line on standard input: the LAN has changed. */
+  readonly waits?: boolean;
   readonly probe?: readonly Target[];
   readonly listenMs?: number;
   /** Addresses whose owners are asked for their names. */
@@ -24,6 +27,8 @@ export interface ScanOrder {
 
 const order = JSON.parse(process.argv[2] ?? '{}') as ScanOrder;
 const say = (value: object) => console.log(JSON.stringify(value));
+const lines = order.waits === true ? createInterface({ input: process.stdin }) : undefined;
+const word = lines?.[Symbol.asyncIterator]();
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());
 try {
@@ -35,7 +40,7 @@ try {
   try {
     const [network = ''] = order.networks;
     for (let i = 0; i < (order.sweeps ?? 0); i += 1) {
-      if (i > 0) await wait(order.pauseMs ?? 0);
+      if (i > 0) await Promise.all([wait(order.pauseMs ?? 0), word?.next()]);
       for (const each of order.networks) say({ sweep: await scanner.sweep(each, stop.signal) });
     }
     if (order.probe !== undefined) say({ probe: await scanner.probe(network, order.probe, stop.signal) });
@@ -47,6 +52,7 @@ try {
     }
   } finally {
     await scanner.close();
+    lines?.close();
   }
 } catch (error) {
   say({ failed: error instanceof LaresError ? error.code : 'other', message: reason(error) });

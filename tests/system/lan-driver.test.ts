@@ -50,7 +50,7 @@ describe.skipIf(!canMakeLan)(`the LAN driver under its supervisor${title}`, () =
       { listen: false, scan_interval_seconds: 300, probe_interval_seconds: 2 },
       [first],
     );
-    await until(() => watch.sweeps().length === 1);
+    await until(() => watch.sweeps().length >= 1);
     expect(
       watch
         .sweeps()[0]
@@ -68,10 +68,10 @@ describe.skipIf(!canMakeLan)(`the LAN driver under its supervisor${title}`, () =
   test('after its scanner process was killed it goes on, and says so in one line each', async () => {
     await using lan = await emulatedLan({ network, hosts });
     await using watch = watching(lan.hub, { scan_interval_seconds: 5 });
-    await until(() => watch.sweeps().length === 1);
+    await until(() => watch.sweeps().length >= 1);
     const { pid } = watch.child;
     process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()), 'SIGKILL');
-    await until(() => watch.sweeps().length === 2);
+    await until(() => watch.sweeps().length >= 2 && watch.lines().length >= 2);
     expect(watch.lines().map((line) => line.replace(/^[^|]*\|/, ''))).toEqual([
       expect.stringMatching(
         /^WARN\|wifi\|UNREACHABLE\|wifi error: wifi scan error: the scanner process ended \(SIGKILL\)/,
@@ -85,18 +85,18 @@ describe.skipIf(!canMakeLan)(`the LAN driver under its supervisor${title}`, () =
   test('a link that goes down and comes back is one error and one recovery', async () => {
     await using lan = await emulatedLan({ network, hosts });
     await using watch = watching(lan.hub, { scan_interval_seconds: 5 });
-    await until(() => watch.sweeps().length === 1);
+    await until(() => watch.sweeps().length >= 1);
     await lan.hub.ip('link', 'set', 'eth0', 'down');
     await until(
       () => watch.lines().some((line) => /wifi scan error: .*eth0 is down/.test(line)),
       () => JSON.stringify(watch.lines()),
     );
+    const before = watch.sweeps().length;
     await lan.hub.ip('link', 'set', 'eth0', 'up');
     await until(
-      () => watch.sweeps().length === 2,
+      () => watch.sweeps().length > before,
       () => JSON.stringify(watch.lines()),
-      30_000,
     );
-    expect(watch.sweeps()[1]?.found).toHaveLength(hosts.length);
+    expect(watch.sweeps()[before]?.found).toHaveLength(hosts.length);
   });
 });
