@@ -21,6 +21,8 @@ const passedOn =
 export const packageOf = (program: string): string => packages[program] ?? program;
 
 const stderrBytes = 2_000;
+/** Milliseconds after its end that a program which failed may still say why. */
+const lastWordsMs = 1_000;
 
 export interface Running {
   readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
@@ -49,8 +51,14 @@ export function start(name: string, args: readonly string[], env: Env, signal: A
     // `exit`, not `close`: what it started may hold the pipes for ever.
     child.on('exit', (code) => {
       signal.removeEventListener('abort', kill);
-      // The last words may still be on their way.
-      setImmediate(() => resolve({ code, said: said.replaceAll(/[\p{Cc}]+/gu, ' ').trim() }));
+      const over = () => {
+        clearTimeout(limit);
+        resolve({ code, said: said.replaceAll(/[\p{Cc}]+/gu, ' ').trim() });
+      };
+      // The last words may still be on their way, and of a failure they are the reason.
+      const limit = setTimeout(over, code === 0 || signal.aborted ? 0 : lastWordsMs);
+      if (child.stderr.closed) over();
+      else child.stderr.once('close', over);
     });
   });
   // Whoever started it awaits this later; until then it must not count as unhandled.
