@@ -28,6 +28,11 @@ export class Stalls implements Disposable {
     return this.#sum[0]!;
   }
 
+  /** How many beats of a house that ticks every `intervalMs` may be missing for that. */
+  beats(intervalMs: number): number {
+    return Math.ceil(this.totalMs / intervalMs);
+  }
+
   [Symbol.dispose](): void {
     void this.#worker.terminate();
   }

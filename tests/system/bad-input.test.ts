@@ -12,13 +12,14 @@ import {
   existsSync,
   openSync,
   readdirSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildEthernet, etherType, macBytes } from '#devices/lan/codec/ethernet.ts';
 import { openPacketSocket } from '#devices/lan/packet-socket.ts';
 import type { DetailedHealthBody } from '#http/contract.ts';
@@ -29,6 +30,7 @@ import { enterNetwork, lares, type LaresProcess } from '../servers/house.ts';
 import { startLab, type Lab } from '../servers/lab.ts';
 import { canMakeLan } from '../servers/lan.ts';
 import { installed, systemPath, until } from '../servers/process.ts';
+import { Stalls } from '../servers/stalls.ts';
 
 const missing = graphiteMissing ?? (canMakeLan ? undefined : 'root and network namespaces');
 const fakeTime = installed(
@@ -70,21 +72,29 @@ describe.skipIf(missing !== undefined)(
   `bad input${missing === undefined ? '' : ` (needs ${missing})`}`,
   () => {
     let lab: Lab;
+    let stalls: Stalls;
     beforeAll(async () => {
       lab = await startLab();
     });
-    afterEach(() => lab.killAll());
+    beforeEach(() => void (stalls = new Stalls()));
+    afterEach(async () => {
+      stalls[Symbol.dispose]();
+      await lab.killAll();
+    });
     afterAll(() => lab[Symbol.asyncDispose]());
 
     const alive = async (house: LaresProcess) => {
       const sent = house.count(/Successfully sent/);
       await until(() => house.count(/Successfully sent/) > sent + 1);
     };
+    /** Every slot between first and last was measured, but for those in which the machine stood still. */
+    const withoutGap = (ticks: readonly number[]) =>
+      expect(slots(ticks, 1_000).length - ticks.length).toBeLessThanOrEqual(stalls.beats(1_000));
     /** Stops it, and finds every slot between first and last measured and in Graphite. */
     const nothingLost = async (house: LaresProcess, dir: string) => {
       expect(await house.stop()).toBe(0);
       const { ticks } = await measured(path.join(dir, 'data'));
-      expect(ticks).toEqual(slots(ticks, 1_000));
+      withoutGap(ticks);
       const series = 'home.presence.sam.is_home';
       await until(
         async () => {
@@ -137,14 +147,15 @@ describe.skipIf(missing !== undefined)(
       });
       const house = lab.run({ dir });
       await house.line(/graphite error: .*10\.77\.0\.250/);
-      await house.line(/homeassistant.*error: .*10\.77\.0\.251/, 30_000);
+      await house.line(/homeassistant.*error: .*10\.77\.0\.251/, 60_000);
       await house.line(/Detected alex at home/);
-      const health = await house.get<DetailedHealthBody>('/health/detailed');
-      expect(health.sinks[0]?.backlog).toBeGreaterThan(0);
+      const backlog = async () =>
+        (await house.get<DetailedHealthBody>('/health/detailed')).sinks[0]?.backlog ?? 0;
+      await until(async () => (await backlog()) > 0);
       expect(house.count(/graphite error/)).toBe(1);
       expect(await house.stop()).toBe(0);
       const { ticks } = await measured(path.join(dir, 'data'));
-      expect(ticks).toEqual(slots(ticks, 1_000));
+      withoutGap(ticks);
     });
 
     test('Home Assistant that turns into an HTML page, 10 MiB or garbage is said clearly and seldom, and nobody is sent away', async () => {
@@ -162,14 +173,14 @@ describe.skipIf(missing !== undefined)(
         sim.fault = fault;
         sim.socketFault = { status: 502 };
         sim.dropSockets();
-        await house.line(line, 40_000);
+        await house.line(line, 90_000);
         await alive(house);
         // One for the way that broke, one more once the other way is broken too.
         expect(house.count(line)).toBeLessThanOrEqual(2);
         expect(house.count(/sam is away|sam left/)).toBe(0);
         // The reply of 10 MiB is not kept.
-        const { memory } = await house.get<DetailedHealthBody>('/health/detailed');
-        expect(memory.rss_bytes).toBeLessThan(200 * 2 ** 20);
+        const rss = async () => (await house.get<DetailedHealthBody>('/health/detailed')).memory.rss_bytes;
+        await expect.poll(rss).toBeLessThan(200 * 2 ** 20);
         sim.fault = undefined;
         sim.socketFault = undefined;
         sim.setState('person.sam', 'not_home');
@@ -208,9 +219,13 @@ describe.skipIf(missing !== undefined)(
       for (const [i, name] of hostile.entries()) {
         shout(name);
         // A good name afterwards proves that the one before was heard and survived.
-        shout(Buffer.from(`good-${i}`));
         await until(
-          async () => (await named()) === `good-${i}`,
+          // A frame may come while nobody listens.
+          async () => {
+            shout(Buffer.from(`good-${i}`));
+            await new Promise((resolve) => setTimeout(resolve, 200));
+            return (await named()) === `good-${i}`;
+          },
           () => `the name good-${i} never came`,
         );
         shout(name);
@@ -234,7 +249,12 @@ describe.skipIf(missing !== undefined)(
       async () => {
         const dir = lab.dir();
         const clock = path.join(dir, 'clock');
-        writeFileSync(clock, '+0\n');
+        // In one step: the clock is read all the time.
+        const set = (offset: string) => {
+          writeFileSync(`${clock}.new`, `${offset}\n`);
+          renameSync(`${clock}.new`, clock);
+        };
+        set('+0');
         const env = {
           LD_PRELOAD: fakeTime ?? '',
           FAKETIME_TIMESTAMP_FILE: clock,
@@ -243,13 +263,14 @@ describe.skipIf(missing !== undefined)(
         };
         const house = lab.run({ dir, env });
         await house.line(/Detected alex at home/);
+        await house.line(/Detected sam at home/);
         for (const [offset, seconds] of [
           ['+1h', 3_600],
           ['+0', -3_600],
           ['-1h', -3_600],
         ] as const) {
           const said = house.count(/the wall clock moved/);
-          writeFileSync(clock, `${offset}\n`);
+          set(offset);
           await until(
             () => house.count(/the wall clock moved/) === said + 1,
             () => house.lines.slice(-20).join('\n'),
@@ -264,7 +285,8 @@ describe.skipIf(missing !== undefined)(
         }
         expect(house.count(/Detected/)).toBe(2);
         expect(house.count(/left home|is away/)).toBe(0);
-        expect((await house.get<DetailedHealthBody>('/health/detailed')).tick.missed).toBe(0);
+        const { tick } = await house.get<DetailedHealthBody>('/health/detailed');
+        expect(tick.missed).toBeLessThanOrEqual(stalls.beats(1_000));
         expect(await house.stop()).toBe(0);
       },
     );
@@ -283,11 +305,11 @@ describe.skipIf(missing !== undefined)(
           for (;;) writeSync(fd, Buffer.alloc(4096, 1));
         }).toThrow('ENOSPC');
         closeSync(fd);
-        await house.line(/store error: .*wait in memory/);
+        await house.line(/store error: .*wait in memory/, 60_000);
         await alive(house);
         expect(house.count(/store error: readings wait in memory/)).toBe(1);
         rmSync(ballast);
-        await house.line(/store works again/);
+        await house.line(/store works again/, 60_000);
         await alive(house);
         await nothingLost(house, dir);
       } finally {
@@ -321,9 +343,15 @@ describe.skipIf(missing !== undefined)(
       const house = lab.run({ dir });
       await house.line(/store error: the database is damaged and was moved aside/);
       await house.line(/Detected alex at home|Successfully sent/);
-      const { status, components } = await house.get<DetailedHealthBody>('/health/detailed');
-      expect(status).toBe('degraded');
-      expect(components.find((c) => c.name === 'store')).toMatchObject({ state: 'degraded' });
+      let health = '';
+      await until(
+        async () => {
+          const { status, components } = await house.get<DetailedHealthBody>('/health/detailed');
+          health = JSON.stringify(components);
+          return status === 'degraded' && components.find((c) => c.name === 'store')?.state === 'degraded';
+        },
+        () => health,
+      );
       expect(
         readdirSync(path.join(dir, 'data')).filter((name) => name.startsWith('lares.db.corrupt-')).length,
       ).toBe(1);

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { graphiteMissing } from '../servers/graphite.ts';
 import { lares, writeSettings, type LaresProcess } from '../servers/house.ts';
 import { alive, childrenOf, startLab, type Lab } from '../servers/lab.ts';
@@ -9,6 +9,7 @@ import { postgresMissing, startPostgres } from '../servers/postgres.ts';
 import { until } from '../servers/process.ts';
 import { serviceManagerMissing, startServiceManager } from '../servers/service-manager.ts';
 import type { DetailedHealthBody } from '#http/contract.ts';
+import { Stalls } from '../servers/stalls.ts';
 import { measured, slots } from '../../bench/lib/house.ts';
 
 const missing =
@@ -17,19 +18,25 @@ const needs = missing === undefined ? '' : ` (needs ${missing})`;
 
 describe.skipIf(missing !== undefined)(`the life of the service${needs}`, () => {
   let lab: Lab;
+  let stalls: Stalls;
   beforeAll(async () => {
     lab = await startLab();
   });
-  afterEach(() => lab.killAll());
+  beforeEach(() => void (stalls = new Stalls()));
+  afterEach(async () => {
+    stalls[Symbol.dispose]();
+    await lab.killAll();
+  });
   afterAll(() => lab[Symbol.asyncDispose]());
 
   const stopsInTime = async (house: LaresProcess) => {
-    const begun = performance.now();
-    const stopped = house.line(/\|stopped$/).then(() => performance.now());
+    // What takes longer than 4.8 s ends with code 1.
+    const stopped = house.line(/\|stopped$/).then(() => [performance.now(), stalls.totalMs] as const);
     const code = await house.stop();
     const ended = performance.now();
-    // Once everything is closed nothing, such as a forgotten timer, may keep the process.
-    return { code, inTime: ended - begun < 5_000, lingers: ended - (await stopped) > 1_000 };
+    const [at, stood] = await stopped;
+    // Once everything is closed nothing, such as a forgotten timer, may keep the process until the hard stop.
+    return { code, lingers: ended - at - (stalls.totalMs - stood) > 2_000 };
   };
   /** Until Graphite shows every one of these instants of a series, epoch ms. */
   const arrived = async (series: string, ticks: readonly number[]) => {
@@ -52,7 +59,8 @@ describe.skipIf(missing !== undefined)(`the life of the service${needs}`, () => 
     const env = { NOTIFY_SOCKET: path.join(dir, 'notify.sock'), WATCHDOG_USEC: '600000' };
     const house = lab.run({ dir, env });
     await until(() => systemd.heard.includes('READY=1'));
-    expect(house.count(/Successfully sent/)).toBeGreaterThan(0);
+    const sent = await house.line(/Successfully sent/);
+    expect(Date.parse(sent.split('|')[0]!)).toBeLessThanOrEqual(systemd.firstAt('READY=1'));
     const pings = () => systemd.heard.filter((line) => line === 'WATCHDOG=1').length;
     await until(() => pings() > 3);
 
@@ -62,7 +70,7 @@ describe.skipIf(missing !== undefined)(`the life of the service${needs}`, () => 
 
     house.child.kill('SIGHUP');
     await until(() => systemd.heard.some((line) => /^RELOADING=1\|MONOTONIC_USEC=\d+$/.test(line)));
-    expect(await stopsInTime(house)).toEqual({ code: 0, inTime: true, lingers: false });
+    expect(await stopsInTime(house)).toEqual({ code: 0, lingers: false });
     await until(() => systemd.heard.at(-1) === 'STOPPING=1');
   });
 
@@ -73,17 +81,17 @@ describe.skipIf(missing !== undefined)(`the life of the service${needs}`, () => 
     await lab.shows('alex.is_home', 1);
     await lab.graphite.kill();
     await first.line(/graphite.*error/);
-    const children = childrenOf(first.pid);
-    expect(children.length).toBe(1);
+    let children: number[] = [];
+    await until(() => (children = childrenOf(first.pid)).length === 1);
     const from = Date.now();
-    expect(await stopsInTime(first)).toEqual({ code: 0, inTime: true, lingers: false });
+    expect(await stopsInTime(first)).toEqual({ code: 0, lingers: false });
     await until(() => !children.some(alive));
 
     await lab.graphite.startCarbon();
     const second = lab.run({ dir });
     await second.line(/graphite replay finished|Successfully sent/);
     await until(() => second.count(/Successfully sent/) >= 6);
-    expect(await stopsInTime(second)).toEqual({ code: 0, inTime: true, lingers: false });
+    expect(await stopsInTime(second)).toEqual({ code: 0, lingers: false });
     const { ticks, transitions } = await measured(path.join(dir, 'data'));
     const shown = await arrived('home.presence.alex.is_home', ticks);
     expect([...shown].filter(([at, value]) => at * 1000 > from && value !== 1)).toEqual([]);
@@ -124,11 +132,11 @@ describe.skipIf(missing !== undefined)(`the life of the service${needs}`, () => 
     await until(() => house.count(/Successfully sent 15 metrics/) > sent + 1);
     writeSettings(dir, settings);
     house.child.kill('SIGHUP');
-    await house.line(/settings applied|Successfully/);
+    await until(() => house.count(/Successfully sent 15 metrics/) > sent + 3);
 
     expect(await house.stop()).toBe(0);
     const { ticks } = await measured(path.join(dir, 'data'));
-    expect(ticks).toEqual(slots(ticks, 1_000));
+    expect(slots(ticks, 1_000).length - ticks.length).toBeLessThanOrEqual(stalls.beats(1_000));
     await arrived('home.presence.sam.is_home', ticks);
   });
 
@@ -148,14 +156,14 @@ describe.skipIf(missing !== undefined)(`the life of the service${needs}`, () => 
           () => JSON.stringify(health.components),
         );
         expect(health.store.kind).toBe('postgres');
-        expect(await stopsInTime(first)).toEqual({ code: 0, inTime: true, lingers: false });
+        expect(await stopsInTime(first)).toEqual({ code: 0, lingers: false });
         const second = lab.run(options);
         await until(() => second.count(/Successfully sent/) >= 3);
         expect(second.count(/Detected|left home|is away/)).toBe(0);
         const history = await lares(options, 'presence', 'history', 'alex');
         expect(history.code).toBe(0);
         expect(history.out).toMatch(/alex +arrived/);
-        expect(await stopsInTime(second)).toEqual({ code: 0, inTime: true, lingers: false });
+        expect(await stopsInTime(second)).toEqual({ code: 0, lingers: false });
         const password = new URL(url).password;
         expect([...first.lines, ...second.lines].filter((line) => line.includes(password))).toEqual([]);
       } finally {
