@@ -93,7 +93,7 @@ async function running(options: GlobalOptions, env: Record<string, string> = {})
   const server = createServer((_request, reply) => reply.end('{"here":true}')).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as AddressInfo;
-  const house = cliHouse(() => options, env, AbortSignal.timeout(10_000));
+  const house = cliHouse(() => options, env, AbortSignal.timeout(60_000));
   return { house, port, url: `http://127.0.0.1:${port}`, close: () => server.close() };
 }
 

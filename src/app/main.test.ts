@@ -21,7 +21,7 @@ function lares(words: readonly string[], node: readonly string[] = []) {
     cwd: dir,
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], LARES_DATA: dir, XDG_CACHE_HOME: dir },
-    timeout: 15_000,
+    timeout: 100_000,
   });
 }
 
@@ -42,7 +42,7 @@ test('why the house did not start this time stands in the log files too', () => 
     cwd: dir,
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], LARES_DATA: path.join(dir, 'data'), XDG_CACHE_HOME: dir },
-    timeout: 15_000,
+    timeout: 100_000,
   });
   expect([status, stderr]).toEqual([2, expect.stringMatching(/lares\.yaml:1:\d+ cameras\[0\]\.url: /)]);
   const errors = readFileSync(path.join(logs, 'errors.log'), 'utf8');
@@ -79,7 +79,7 @@ test('a reader of the log that goes away does not stop the house', async () => {
   child.stdout!.destroy();
   await answers();
   // Its farewell meets the closed pipe, if nothing else did.
-  await stop(child);
+  await stop(child, 'SIGTERM', 60_000);
   expect([child.exitCode, said()]).toEqual([0, '']);
 });
 
@@ -88,7 +88,7 @@ test('a log file on a full disk does not stop the house', async () => {
   cleanups.push(() => closeSync(full));
   const { child, said, answers } = await demoInto(full);
   await answers();
-  await stop(child);
+  await stop(child, 'SIGTERM', 60_000);
   expect([child.exitCode, said()]).toEqual([0, '']);
 });
 

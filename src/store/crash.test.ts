@@ -111,9 +111,7 @@ test.skipIf(postgresMissing !== undefined)(
     await expect(store.state.set('a', 1)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
     await server.start();
     for (const tick of ticks.slice(6)) await store.readings.append(tick);
-    await expect
-      .poll(() => store.stats().readings.pending + store.stats().events.pending, { timeout: 15_000 })
-      .toBe(0);
+    await expect.poll(() => store.stats().readings.pending + store.stats().events.pending).toBe(0);
     expect(await all(store.readings.range(start, start + hourMs))).toEqual(ticks);
     expect(await store.journal.get(happened.id)).toEqual(happened);
     expect(lines.filter((line) => line.includes('readings wait in memory'))).toHaveLength(1);

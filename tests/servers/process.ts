@@ -111,12 +111,16 @@ export async function until(
   }
 }
 
-/** Ends a child and waits for it: SIGTERM, and SIGKILL after five seconds. */
-export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+/** Ends a child and waits for it: SIGTERM, and SIGKILL after `hardMs`, which is long where its farewell matters. */
+export async function stop(
+  child: ChildProcess,
+  signal: NodeJS.Signals = 'SIGTERM',
+  hardMs = 5_000,
+): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.kill(signal);
-  const hard = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  const hard = setTimeout(() => child.kill('SIGKILL'), hardMs);
   await ended;
   clearTimeout(hard);
 }

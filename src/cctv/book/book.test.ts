@@ -263,7 +263,6 @@ test('a full disk is told and survived: alerts are still given out, and written 
   await until(
     () => said.includes('WRITTEN'),
     () => said,
-    20_000,
   );
   expect((await open()).counts()).toMatchObject({ alerts: Number(made), deliveriesWaiting: Number(made) });
 });

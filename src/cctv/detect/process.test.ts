@@ -43,7 +43,7 @@ function start(device = 'cpu', clock: Clock = systemClock): DetectorProcess {
     random: () => 0,
   });
   done = detector.run(stop.signal);
-  camera = new DetectorClient({ path: detector.path!, camera: 'front' });
+  camera = new DetectorClient({ path: detector.path!, camera: 'front', deadlineMs: 60_000 });
   return detector;
 }
 

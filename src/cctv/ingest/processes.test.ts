@@ -137,7 +137,9 @@ describe('settings that change faster than cameras connect', () => {
       heard.of('live').some((l) => l.camera === 'door' && l.part === 'fragment'),
     );
     expect(sim.counts('/yard').connected).toBe(1);
-    expect(sim.counts('/door')).toMatchObject({ connections: 1, mostConnections: 1 });
+    await until('the end of the last one before', () => sim.counts('/door').connections === 1);
+    // A camera may be told of the next connection before it is told of the end of the last.
+    expect(sim.counts('/door').mostConnections).toBeLessThanOrEqual(2);
     expect(sim.counts('/door').connected).toBeLessThan(10);
     expect(fleet.pids()).toHaveLength(1);
   });

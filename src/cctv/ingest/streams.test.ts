@@ -202,7 +202,7 @@ describe('a stream is followed', () => {
     await follows();
     heard.forget();
     read(sim.url('/circle'));
-    await until('the cause', () => lastState()?.state === 'down', 20);
+    await until('the cause', () => lastState()?.state === 'down');
     expect(lastState()?.cause).toBe('RTSP_REFUSED');
   });
 
@@ -257,7 +257,7 @@ test('B-frames are recorded at their times', async () => {
   const record = { mode: 'continuous', folder, segmentSeconds: 2, preSeconds: 1, postSeconds: 1 } as const;
   read(sim.url('/yard'), { record });
   const whole = () => heard.of('segment').filter((s) => s.closed);
-  await until('three segments', () => whole().length > 2, 20);
+  await until('three segments', () => whole().length > 2);
   const asked = '-v error -select_streams v -show_entries frame=pts_time -of csv=p=0';
   const said = execFileSync('ffprobe', [...asked.split(' '), whole()[1]!.file], { encoding: 'utf8' });
   const shown = said

@@ -232,7 +232,7 @@ describe.skipIf(graphiteMissing !== undefined)(
     }
 
     const send = (lines: readonly string[]) =>
-      deliver(graphite, lines.map((line) => `${line}\n`).join(''), 10_000);
+      deliver(graphite, lines.map((line) => `${line}\n`).join(''), 60_000);
 
     beforeAll(async () => {
       graphite = await startGraphite({ schema: '5s:1d' });
@@ -251,7 +251,7 @@ describe.skipIf(graphiteMissing !== undefined)(
       await until(
         async () => (await shown()) === 181,
         () => 'the readings never appeared',
-        30_000,
+        60_000,
       );
     });
     afterAll(() => graphite.stop());

@@ -163,17 +163,21 @@ test('monitor watches the process that holds the data directory, as long as it i
   const service = spawn('sleep', ['60'], { argv0: 'lares' });
   const csv = path.join(dir, 'use.csv');
   writeFileSync(path.join(dir, 'data', 'lock.pid'), `${service.pid}\n`);
-  const code = await run('--json', 'monitor', '--duration', '2', '--interval', '1', '--csv', csv);
+  const code = await run('--json', 'monitor', '--duration', '4', '--interval', '1', '--csv', csv);
   service.kill();
   const { pid, rows, seconds } = printed() as {
     pid: number;
     rows: { rssBytes: { core: number } }[];
     seconds: number;
   };
-  expect([code, pid, rows.length, Math.floor(seconds)]).toEqual([0, service.pid, 2, 2]);
+  expect([code, pid]).toEqual([0, service.pid]);
+  expect(seconds).toBeGreaterThanOrEqual(4);
+  // Fewer than four where the machine itself stood still.
+  expect(rows.length).toBeGreaterThanOrEqual(2);
+  expect(rows.length).toBeLessThanOrEqual(4);
   expect(rows[1]!.rssBytes.core).toBeGreaterThan(100_000);
   const lines = readFileSync(csv, 'utf8').trim().split('\n');
-  expect(lines).toHaveLength(3);
+  expect(lines).toHaveLength(rows.length + 1);
   expect(new Set(lines.map((l) => l.split(',').length)).size).toBe(1);
 });
 

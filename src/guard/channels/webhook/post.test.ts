@@ -175,7 +175,7 @@ test('a receiver that took the alert has it, however long or slow its answer is'
   const endless = await receiver((r) => r.writeHead(200).end(Buffer.alloc(1_000_000)));
   await post(hook(endless.url));
   const slow = await receiver((r) => r.writeHead(200).flushHeaders());
-  await post(hook(slow.url, { timeout_seconds: 1 }));
+  await post(hook(slow.url, { timeout_seconds: 4 }));
   const cut = await receiver((r) => r.writeHead(200).write('he', () => r.destroy()));
   await post(hook(cut.url));
   expect([endless, slow, cut].map((there) => there.requests.length)).toEqual([1, 1, 1]);

@@ -23,7 +23,7 @@ async function running(state: MemoryState, settings: object) {
   const readings = new MemoryReadings();
   const lines: string[] = [];
   const log = new Logger({ write: (line) => lines.push(line), now: () => clock.now() });
-  const config = graphiteConfig.parse({ host: '127.0.0.1', timeout_seconds: 1, ...settings });
+  const config = graphiteConfig.parse({ host: '127.0.0.1', timeout_seconds: 30, ...settings });
   const sink = new GraphiteSink(config, { clock, log, health: new Health(clock), readings, state });
   const stop = new AbortController();
   const ended = sink.run(stop.signal);

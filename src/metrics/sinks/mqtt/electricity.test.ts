@@ -100,7 +100,8 @@ describe.skipIf(mosquittoProgram === undefined)(
     test('a plug becomes a device of Home Assistant with sensors and a switch', async () => {
       const { topics } = await observer();
       sink(new House(lamp()));
-      await until(() => topics.has(state) && topics.has(config));
+      const availability = 'lares/electricity/kasa/living_room_lamp/availability';
+      await until(() => topics.has(state) && topics.has(config) && topics.has(availability));
       expect(JSON.parse(topics.get(state)!)).toEqual({ power_watts: 40.123, is_on: 'ON' });
       const shown = JSON.parse(topics.get(config)!) as { components: Record<string, object> };
       expect(shown).toMatchObject({
@@ -112,7 +113,7 @@ describe.skipIf(mosquittoProgram === undefined)(
           is_on: { platform: 'switch', command_topic: 'lares/electricity/kasa/living_room_lamp/set' },
         },
       });
-      expect(topics.get('lares/electricity/kasa/living_room_lamp/availability')).toBe('online');
+      expect(topics.get(availability)).toBe('online');
     });
 
     test('a command switches, with its origin; a retained one and nonsense do not', async () => {

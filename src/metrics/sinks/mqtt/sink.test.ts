@@ -289,7 +289,7 @@ describe.skipIf(mosquittoProgram === undefined)(
       expect(mqtt.stats.connected).toBe(false);
       await broker.start();
       await until(() => state() === 'ok' && topics.get('lares/person/alex/state') === 'not_home');
-      expect(topics.get('lares/status')).toBe('online');
+      await until(() => topics.get('lares/status') === 'online');
       expect(lines.some((line) => /mqtt error: the broker mqtt:\/\/127\.0\.0\.1:\d+/.test(line))).toBe(true);
     });
 
