@@ -1,10 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { Demuxer, type Packet } from 'node-av';
-import type { SegmentRow } from '../book/model.ts';
-import type { RecordPlan, Signal } from '../ingest/messages.ts';
 import type { Tap } from '../ingest/tap.ts';
-import { makeRecorder, type Recorder } from './recorder.ts';
 
 /** Video for tests, made by the system's ffmpeg: moving shapes, a keyframe a second, no B-frames unless told. */
 export function makeVideo(
@@ -100,38 +97,4 @@ export function probe(file: string): Probed {
     frames: Number(stream.nb_read_frames),
     seconds: Number(format.duration),
   };
-}
-
-/** A recorder of the camera `yard` below `root`, whose signals are gathered. */
-export function recorderIn(
-  root: string,
-  now: number,
-  signals: Signal[],
-  over: Partial<RecordPlan> = {},
-): Recorder {
-  return makeRecorder({
-    plan: {
-      mode: 'continuous',
-      folder: path.join(root, 'yard'),
-      segmentSeconds: 3,
-      preSeconds: 2,
-      postSeconds: 1,
-      ...over,
-    },
-    camera: 'yard',
-    timeZone: 'Europe/Berlin',
-    send: (signal) => signals.push(signal),
-    clock: { now: () => now },
-  });
-}
-
-/** The last that was told of each file. */
-export function toldSegments(signals: readonly Signal[]): SegmentRow[] {
-  const rows = new Map<string, SegmentRow>();
-  for (const signal of signals) if (signal.kind === 'segment') rows.set(signal.file, signal);
-  return [...rows.values()]
-    .toSorted((a, b) => a.startAt - b.startAt)
-    .map(({ camera, file, startAt, endAt, bytes, closed, events }) => {
-      return { camera, file, startAt, endAt, bytes, closed, events };
-    });
 }
