@@ -180,7 +180,7 @@ describe('discovery', () => {
     const found = await discoverCameras({
       networks: ['127.0.1.8/29'],
       ports: [port],
-      waitMs: 400,
+      waitMs: 2_000,
     });
     await rtsp.close();
     expect(found).toEqual([
@@ -195,7 +195,7 @@ describe('discovery', () => {
     liar.claimedHost = '192.0.2.9';
     const noisy = await camera({}, '127.0.1.12');
     noisy.fault = 'garbage';
-    const found = await discoverCameras({ networks: ['127.0.1.8/29'], waitMs: 400 });
+    const found = await discoverCameras({ networks: ['127.0.1.8/29'], waitMs: 2_000 });
     expect(found).toEqual([
       { address: host, name: 'Simulated camera', hardware: 'SIM-1', xaddrs: [], ports: [] },
     ]);

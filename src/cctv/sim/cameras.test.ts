@@ -11,9 +11,15 @@ test('cameras in a process of their own play, fail, heal and are gone when they 
       { width: 320, height: 180 },
     ),
   ]);
-  const drive = () => describeRtsp(cameras.url('/drive'), { play: true, timeoutMs: 3000 });
+  const drive = async () => {
+    const found = await describeRtsp(cameras.url('/drive'), { play: true, timeoutMs: 30_000 });
+    await expect.poll(async () => (await cameras.counts('/drive')).connections).toBe(0);
+    return found;
+  };
   expect(await drive()).toMatchObject({ ok: true, tracks: [{ codec: 'h264', fps: 10 }] });
-  expect(await describeRtsp(cameras.url('/square'), { play: true })).toMatchObject({ ok: true });
+  expect(await describeRtsp(cameras.url('/square'), { play: true, timeoutMs: 30_000 })).toMatchObject({
+    ok: true,
+  });
   cameras.fault('/drive', { refuse: true });
   expect(await drive()).toMatchObject({ ok: false, cause: 'RTSP_ENDED' });
   cameras.heal('/drive');
