@@ -58,9 +58,13 @@ export async function cameraFolder(
 export function bookRows<T>(dir: string, sql: string, ...values: readonly (string | number)[]): T[] {
   const file = path.join(dir, 'data', 'events.db');
   if (!existsSync(file)) return [];
-  const db = new DatabaseSync(file, { readOnly: true, timeout: 2_000 });
+  const db = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
   try {
     return db.prepare(sql).all(...values) as T[];
+  } catch (error) {
+    // A house that has just begun, or was killed then, has a file without tables.
+    if (error instanceof Error && error.message.startsWith('no such table')) return [];
+    throw error;
   } finally {
     db.close();
   }
@@ -102,9 +106,13 @@ export interface Part {
   readonly title: string;
 }
 
-/** The processes that a house has started. */
-export const partsOf = (house: LaresProcess): Part[] =>
-  childrenOf(house.pid).map((pid) => ({ pid, title: readProc(pid, 'cmdline').split('\0')[0]!.trim() }));
+/** The processes that a house has started, in the order in which it did: numbers of processes begin again at some time. */
+export const partsOf = (house: LaresProcess): Part[] => {
+  const order = readProc(house.pid, `task/${house.pid}/children`).trim().split(' ').map(Number);
+  return childrenOf(house.pid)
+    .toSorted((a, b) => order.indexOf(a) - order.indexOf(b))
+    .map((pid) => ({ pid, title: readProc(pid, 'cmdline').split('\0')[0]!.trim() }));
+};
 
 const readProc = (pid: number, name: string): string => {
   try {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   closeSync,
+  globSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -116,10 +117,10 @@ describe.skipIf(missing !== undefined)(`trouble of a house with cameras${needs}`
     await until(
       async () => (await cctvOf(house)).cameras.every(sees),
       () => house.lines.slice(-20).join('\n'),
-      60_000,
+      120_000,
     );
     readers = partsOf(house).filter(({ title }) => title === 'lares-cameras');
-    await house.line(/\|alert: /, 60_000);
+    await house.line(/\|alert: /, 120_000);
     await subscribe();
   });
   afterAll(() => life.disposeAsync());
@@ -142,7 +143,7 @@ describe.skipIf(missing !== undefined)(`trouble of a house with cameras${needs}`
   };
 
   /** Somebody comes, and is told to the phone. Gives the id of the alert. */
-  async function nextPosted(timeoutMs = 60_000): Promise<string> {
+  async function nextPosted(timeoutMs = 120_000): Promise<string> {
     const before = posted.length;
     await until(
       () => posted.length > before,
@@ -172,9 +173,19 @@ describe.skipIf(missing !== undefined)(`trouble of a house with cameras${needs}`
     expect([...fallen]).toEqual([]);
   }
 
-  /** The first process of a camera, by the order in which they were started. */
-  const readerOf = (id: string) =>
-    readers.toSorted((a, b) => a.pid - b.pid)[[...drives, 'yard'].indexOf(id)]!.pid;
+  /** The first process of a camera: they were started in the order of the settings. */
+  const readerOf = (id: string) => readers[[...drives, 'yard'].indexOf(id)]!.pid;
+
+  /** Waits until a part of the house is in trouble that it tells in these words. */
+  const degraded = (name: string, detail: RegExp) =>
+    until(
+      async () => {
+        const part = await component(name);
+        return part?.state === 'degraded' && detail.test(part.detail ?? '');
+      },
+      () => house.lines.slice(-15).join('\n') + last,
+      120_000,
+    );
 
   test.each([
     ['one', 'SIGKILL'],
@@ -182,26 +193,28 @@ describe.skipIf(missing !== undefined)(`trouble of a house with cameras${needs}`
   ] as const)(
     'the process of camera %s gets %s: it says so and is back, and no other camera notices',
     async (id, signal) => {
-      const others = [...drives, 'yard'].filter((other) => other !== id);
+      const all = [...drives, 'yard'];
+      const others = all.filter((other) => other !== id);
+      const before = all.map((one) => outages(house, one));
       const pid = readerOf(id);
       await whileLive(others, async () => {
         const from = performance.now();
         process.kill(pid, signal);
-        await house.line(new RegExp(`DECODER_DIED\\|camera ${id} .*reconnect`), 30_000);
+        await house.line(new RegExp(`DECODER_DIED\\|camera ${id} .*reconnect`), 60_000);
         const found = performance.now();
         await cameraIs(house, id, sees);
         console.log(
           `${signal}: told after ${((found - from) / 1000).toFixed(1)} s, pictures ${((performance.now() - found) / 1000).toFixed(1)} s later`,
         );
       });
-      expect(outages(house, id)).toBe(1);
-      expect(others.map((other) => outages(house, other))).toEqual(
-        others.map((other) => (other === 'one' ? 1 : 0)),
+      expect(all.map((one) => outages(house, one))).toEqual(
+        all.map((one, i) => before[i]! + (one === id ? 1 : 0)),
       );
-      expect(partsOf(house).map((p) => p.pid)).not.toContain(pid);
-      expect(partsOf(house)).toHaveLength(5);
+      await until(
+        () => partsOf(house).length === 5 && !partsOf(house).some((part) => part.pid === pid),
+        () => JSON.stringify(partsOf(house)),
+      );
     },
-    60_000,
   );
 
   test('the detector is killed: cameras stay live, and people are found again', async () => {
@@ -217,18 +230,15 @@ describe.skipIf(missing !== undefined)(`trouble of a house with cameras${needs}`
 
   test('events.db is locked: health says so, people are told meanwhile, and all is written afterwards', async () => {
     const before = (await alerts()).length;
-    const other = new DatabaseSync(path.join(data, 'events.db'));
+    // The house may be writing at this moment.
+    const other = new DatabaseSync(path.join(data, 'events.db'), { timeout: 10_000 });
     let told = '';
     let slowest = 0;
     other.exec('begin exclusive');
     try {
       await whileLive([...drives, 'yard'], async () => {
         told = await nextPosted();
-        await until(
-          async () => (await component('cctv.book'))?.state === 'degraded',
-          () => house.lines.slice(-15).join('\n') + last,
-        );
-        expect((await component('cctv.book'))?.detail).toMatch(/locked|busy/i);
+        await degraded('cctv.book', /locked|busy/i);
         for (let n = 0; n < 20; n += 1) {
           const from = performance.now();
           await house.get('/health');
@@ -253,7 +263,7 @@ describe.skipIf(missing !== undefined)(`trouble of a house with cameras${needs}`
       await until(
         async () => !['ok', undefined].includes((await component(`alerts.${channel}`))?.state),
         () => `health does not tell of ${channel}`,
-        40_000,
+        120_000,
       );
     mail = await smtpServer({ tls: 'none', port });
     await broker.start();
@@ -266,10 +276,10 @@ describe.skipIf(missing !== undefined)(`trouble of a house with cameras${needs}`
     await until(
       () => waiting().length === 0,
       () => `still waiting: ${JSON.stringify(waiting())}\n${house.lines.slice(-12).join('\n')}`,
-      60_000,
+      120_000,
     );
     for (const channel of ['email', 'mqtt'])
-      await until(async () => (await component(`alerts.${channel}`))?.state === 'ok', undefined, 60_000);
+      await until(async () => (await component(`alerts.${channel}`))?.state === 'ok', undefined, 120_000);
     const ids = mail.mails.map(({ raw }) => header(raw, 'message-id'));
     expect(ids.length).toBeGreaterThan(0);
     expect(new Set(ids).size).toBe(ids.length);
@@ -286,23 +296,18 @@ describe.skipIf(missing !== undefined)(`trouble of a house with cameras${needs}`
     let told = '';
     await whileLive([...drives, 'yard'], async () => {
       told = await nextPosted();
-      await until(
-        async () => (await component('cctv.book'))?.state === 'degraded',
-        () => house.lines.slice(-15).join('\n'),
-        60_000,
-      );
-      expect((await component('cctv.book'))?.detail).toMatch(/full/i);
+      await degraded('cctv.book', /full/i);
     });
     rmSync(ballast);
-    await until(async () => (await component('cctv.book'))?.state === 'ok', undefined, 60_000);
+    const roomAt = Date.now() / 1000;
+    await until(async () => (await component('cctv.book'))?.state === 'ok', undefined, 120_000);
     await until(async () => (await alerts()).some((a) => a.id === told));
-    const grown = () =>
-      bookRows<{ n: number }>(dir, 'select coalesce(sum(bytes), 0) as n from segments')[0]!.n;
-    const before = grown();
+    // By their beginning: what is old may be removed meanwhile.
+    const kept = () => bookRows(dir, 'select file from segments where started > ? and bytes > 0', roomAt);
     await until(
-      () => grown() > before,
+      () => kept().length > 0,
       () => `no video is kept:\n${house.lines.slice(-15).join('\n')}`,
-      30_000,
+      120_000,
     );
   });
 
@@ -317,12 +322,15 @@ describe.skipIf(missing !== undefined)(`trouble of a house with cameras${needs}`
     const recent = `sqlite3 data/events.db "SELECT COUNT(*) FROM alerts WHERE timestamp > $(date -d '7 days ago' +%s)"`;
     expect(Number(run(recent))).toBeGreaterThanOrEqual(all.length);
     expect(run('ls -lh data/events.db')).toMatch(/ data\/events\.db$/);
-    expect(run('sqlite3 data/events.db "VACUUM;"')).toBe('');
+    // While the house is writing it says that the file is locked.
+    await until(() => run('sqlite3 data/events.db "VACUUM;" 2>&1 || true') === '');
     const oldest = `sqlite3 data/events.db "SELECT datetime(timestamp, 'unixepoch') FROM events ORDER BY timestamp LIMIT 1"`;
     expect(run(oldest)).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
-    expect(run('grep "reconnect" data/logs/app.log | wc -l')).toBe('2');
+    const died = house.count(/\|ERROR\|cctv\|DECODER_DIED\|/);
+    expect(died).toBeGreaterThan(0);
+    expect(run('grep "reconnect" data/logs/app.log | wc -l')).toBe(String(house.count(/reconnect/)));
     expect(run(`grep "ERROR" data/logs/app.log | cut -d'|' -f4 | sort | uniq -c | sort -rn`)).toMatch(
-      /^\s*2 DECODER_DIED$/m,
+      new RegExp(`^\\s*${died} DECODER_DIED$`, 'm'),
     );
     const token = readFileSync(path.join(data, 'api-token'), 'utf8').trim();
     const reply = await fetch(`${await house.url()}/api/cctv/alerts/${all[0]!.id}/false`, {
@@ -331,11 +339,10 @@ describe.skipIf(missing !== undefined)(`trouble of a house with cameras${needs}`
       body: '{}',
     });
     expect(reply.status).toBe(200);
-    expect(run(`sqlite3 data/events.db "SELECT COUNT(*) FROM alerts WHERE message LIKE '%false%'"`)).toBe(
-      '1',
-    );
+    const marked = `sqlite3 data/events.db "SELECT COUNT(*) FROM alerts WHERE message LIKE '%false%'"`;
+    await expect.poll(() => run(marked)).toBe('1');
     expect(run('ls -lt data/snapshots/ | head -20')).toMatch(/ \d{4}-\d\d-\d\d$/m);
-    await until(() => run('grep "FPS=" data/logs/app.log | tail -100 || true') !== '', undefined, 65_000);
+    await until(() => run('grep "FPS=" data/logs/app.log | tail -100 || true') !== '', undefined, 120_000);
     expect(run('grep "FPS=" data/logs/app.log | tail -100')).toMatch(
       /FPS=\d+\.\d camera=\w+ infer_ms=\d+\.\d drop=\d+/,
     );
@@ -350,15 +357,20 @@ describe.skipIf(missing !== undefined)(`trouble of a house with cameras${needs}`
     utimesSync(old, long, long);
     const run = (command: string) =>
       execFileSync('/bin/bash', ['--norc', '-c', command], { cwd: dir, ...root });
-    run('find data/snapshots -type f -mtime +7 -delete');
-    run('find data/snapshots -type d -empty -delete');
+    // They end with 1 when the house writes or renames a picture beneath them.
+    run('find data/snapshots -type f -mtime +7 -delete || true');
+    run('find data/snapshots -type d -empty -delete || true');
     expect(statSync(path.dirname(old), { throwIfNoEntry: false })).toBeUndefined();
-    run('rm -rf data/snapshots/20*');
-    const files = () => run('find data/snapshots -name "snapshot_*.jpg"').toString().trim();
+    const from = Date.now();
+    run('rm -rf data/snapshots/20* || true');
+    const fresh = () =>
+      globSync('*/snapshot_*.jpg', { cwd: snapshots }).filter(
+        (name) => (statSync(path.join(snapshots, name), { throwIfNoEntry: false })?.mtimeMs ?? 0) > from,
+      );
     await until(
-      () => files() !== '',
+      () => fresh().length > 0,
       () => house.lines.slice(-15).join('\n'),
-      60_000,
+      120_000,
     );
     expect(await house.stop()).toBe(0);
     expect(house.lines.filter((line) => /exception|unhandled|TypeError/i.test(line))).toEqual([]);
