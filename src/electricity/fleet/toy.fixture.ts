@@ -59,14 +59,22 @@ class ToyStation implements Station {
 
   async #say(word: string, signal: AbortSignal): Promise<{ id: string; on: boolean }> {
     const [host = '', port] = this.#target.host.split(':');
+    if (this.#socket?.destroyed === true) this.#socket = undefined;
     const socket = (this.#socket ??= connect({ host, port: Number(port) }));
+    const cut = new AbortController();
+    const onClose = () => cut.abort();
+    socket.once('close', onClose);
     try {
       socket.write(`${word}\n`);
-      const [line] = (await once(socket, 'data', { signal })) as [Buffer];
+      // A plug that went away is no silent one: it is known at once.
+      const limit = AbortSignal.any([signal, cut.signal]);
+      const [line] = (await once(socket, 'data', { signal: limit })) as [Buffer];
       return JSON.parse(line.toString()) as { id: string; on: boolean };
     } catch (error) {
       this.close();
       throw new LaresError('UNREACHABLE', 'no answer', { cause: error });
+    } finally {
+      socket.off('close', onClose);
     }
   }
 
