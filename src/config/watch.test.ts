@@ -1,7 +1,8 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Clock } from '#kernel/driver.ts';
 import { silent } from '#platform/log.ts';
 import { systemClock } from '#platform/clock.ts';
 import { until } from '../../tests/servers/process.ts';
@@ -24,7 +25,7 @@ afterEach(() => {
 });
 
 /** A watched file, and everything that the watch reported. */
-function watched(text: string) {
+function watched(text: string, clock: Pick<Clock, 'sleep'> = systemClock) {
   const file = path.join(dir, 'lares.yaml');
   writeFileSync(file, text);
   const load = () => loadConfig(fixtureSchema, { file });
@@ -53,7 +54,7 @@ function watched(text: string) {
         from: from.map((one) => path.basename(one)),
       }),
     onInvalid: (problems) => invalid.push(problems),
-    clock: systemClock,
+    clock,
     log: silent,
     signal: stop.signal,
     settleMs: 20,
@@ -75,6 +76,20 @@ test('a saved change is reported once, with what takes effect at once and what n
       from: ['lares.yaml'],
     },
   ]);
+  expect(invalid).toEqual([]);
+});
+
+test('a file that is written piece by piece is read once, when it is whole', async () => {
+  const pieces = ['  name: Oak\n', 'log:\n', '  json: true\n'];
+  const sleep: Clock['sleep'] = async (ms, signal) => {
+    const piece = pieces.shift();
+    if (piece !== undefined) appendFileSync(file, piece);
+    await systemClock.sleep(ms, signal);
+  };
+  const { file, changes, invalid } = watched('home: {name: Elm}\nlog: {json: false}\n', { sleep });
+  writeFileSync(file, 'home:\n');
+  await until(() => changes.length > 0 || invalid.length > 0);
+  expect(changes.map(({ changed, name }) => [changed, name])).toEqual([[['home.name', 'log.json'], 'Oak']]);
   expect(invalid).toEqual([]);
 });
 

@@ -32,7 +32,7 @@ export interface WatchOptions<S extends z.ZodType> {
   readonly clock: Pick<Clock, 'sleep'>;
   readonly log: Pick<Log, 'warn'>;
   readonly signal: AbortSignal;
-  /** Editors write a file in several steps; milliseconds from the first sign of a change until it is read. */
+  /** Editors write a file in several steps; milliseconds without a further change until it is read. */
   readonly settleMs?: number;
 }
 
@@ -68,9 +68,15 @@ export function watchConfig<S extends z.ZodType>(options: WatchOptions<S>): Conf
   const settle = async (): Promise<void> => {
     if (waiting) return;
     waiting = true;
-    await clock.sleep(settleMs, signal);
+    let now = signatures(files);
+    let before: string[];
+    // A file that still grows, as one that is copied over a slow line, is half a file: its second half is not gone.
+    do {
+      before = now;
+      await clock.sleep(settleMs, signal);
+      now = signatures(files);
+    } while (!signal.aborted && !isDeepStrictEqual(now, before));
     waiting = false;
-    const now = signatures(files);
     if (isDeepStrictEqual(now, seen)) return;
     seen = now;
     reload();
