@@ -1,14 +1,20 @@
 // What the cameras see: a live picture each with the objects found in it, and what was seen and told lately.
 
-import { age, ask, byId, draw, el, listed, many, moment, svg } from './lib.js';
+import { age, ask, byId, draw, el, inTurn, listed, many, moment, svg } from './lib.js';
 import { attachLive } from './live.js';
 
 const tiles = new Map();
 const names = new Map();
 const mostRows = 8;
 
-const stateWords = { off: 'switched off', connecting: 'connecting', live: 'live', down: 'no picture' };
-const veilWords = { off: 'Switched off', connecting: 'Connecting…', down: 'No picture' };
+const stateWords = {
+  off: 'switched off',
+  idle: 'not watched',
+  connecting: 'connecting',
+  live: 'live',
+  down: 'no picture',
+};
+const veilWords = { off: 'Switched off', idle: 'Not watched', connecting: 'Connecting…', down: 'No picture' };
 /** What the settings call a camera, where the stream has told it. */
 export const cameraName = (id) => names.get(id) ?? id.replaceAll(/[_-]/g, ' ');
 
@@ -53,14 +59,26 @@ function newTile(camera) {
   const veil = el('p', { class: 'veil' });
   const words = el('p', { class: 'seen', 'aria-live': 'polite' });
   const state = el('span', { class: 'camera-state' });
+  const name = el('h3', {});
   const node = el(
     'li',
     { class: 'camera', 'data-camera': camera.id },
     el('div', { class: 'frame' }, screen, boxes, veil),
-    el('div', { class: 'caption' }, el('h3', {}, camera.name), state),
+    el('div', { class: 'caption' }, name, state),
     words,
   );
-  const tile = { node, screen, boxes, veil, words, state, live: undefined, visible: false };
+  const tile = {
+    node,
+    name,
+    screen,
+    boxes,
+    veil,
+    words,
+    state,
+    live: undefined,
+    ours: false,
+    visible: false,
+  };
   new IntersectionObserver(([entry]) => {
     tile.visible = entry.isIntersecting;
     play(tile, camera.id);
@@ -70,7 +88,11 @@ function newTile(camera) {
 
 /** Plays only what somebody can see: a picture that nobody looks at costs the house nothing. */
 function play(tile, id) {
-  const wanted = tile.visible && !document.hidden && tile.node.dataset.state === 'live';
+  const { state } = tile.node.dataset;
+  // A camera that nobody else needs is connected for us, which takes a moment and may fail.
+  const ours = state === 'idle' || (tile.ours && tile.live !== undefined && state !== 'off');
+  const wanted = tile.visible && !document.hidden && (state === 'live' || ours);
+  tile.ours = wanted && ours;
   if (wanted && tile.live === undefined) tile.live = attachLive(tile.screen, id);
   if (!wanted && tile.live !== undefined) {
     // What was seen last stays, faded, under the word that nothing comes.
@@ -83,14 +105,16 @@ function play(tile, id) {
 
 function fill(tile, camera) {
   const before = tile.node.dataset.state;
-  tile.node.dataset.state = camera.state;
+  const state = camera.state === 'off' && camera.enabled ? 'idle' : camera.state;
+  tile.node.dataset.state = state;
+  if (tile.name.textContent !== camera.name) tile.name.textContent = camera.name;
   const kept = reliability(camera);
   const still = camera.state === 'live' && camera.picture !== null ? camera.picture.detail : undefined;
   const now =
     camera.state === 'live'
       ? (still ??
         `${camera.recording ? 'recording · ' : ''}${Math.round((camera.fps ?? 0) * 10) / 10} looks a second`)
-      : stateWords[camera.state];
+      : stateWords[state];
   tile.state.textContent = [now, kept].filter((words) => words !== '').join(' · ');
   tile.state.title = kept === '' ? '' : `Gave pictures for ${kept}`;
   const { width, height } = camera.streams.live ?? camera.streams.detect ?? { width: 16, height: 9 };
@@ -99,7 +123,7 @@ function fill(tile, camera) {
   const veil =
     camera.state === 'live'
       ? ''
-      : `${veilWords[camera.state]}${camera.state === 'down' ? ` since ${moment(camera.since)}` : ''}`;
+      : `${veilWords[state]}${camera.state === 'down' ? ` since ${moment(camera.since)}` : ''}`;
   if (tile.veil.textContent !== veil) tile.veil.textContent = veil;
   tile.veil.hidden = veil === '';
   if (camera.state === 'live') tile.screen.parentElement.querySelector('.last')?.remove();
@@ -109,7 +133,7 @@ function fill(tile, camera) {
         ? 'Nobody there'
         : listed(camera.objects.map(objectWords))
       : (camera.detail ?? '');
-  if (before !== camera.state) play(tile, camera.id);
+  if (before !== state) play(tile, camera.id);
 }
 
 /** Draws the snapshot that the stream brings. True when a camera is called otherwise than before. */
@@ -147,6 +171,8 @@ const where = (event) => [
   ...(event.data.zones ?? []),
 ];
 
+const isLive = (camera) => tiles.get(camera)?.node.dataset.state === 'live';
+
 /** A card: what it looked like, who it was and when. */
 function eventCard(event) {
   const picture =
@@ -165,9 +191,7 @@ function eventCard(event) {
       'span',
       { class: 'because' },
       // Nobody can say of a camera without pictures what is there now.
-      event.open && tiles.get(event.camera)?.node.dataset.state === 'live'
-        ? el('span', { class: 'now' }, 'there now')
-        : age(event.until),
+      event.open && isLive(event.camera) ? el('span', { class: 'now' }, 'there now') : age(event.until),
       ...where(event)
         .slice(0, 1)
         .map((text) => ` · ${text}`),
@@ -234,22 +258,29 @@ const rowsOf = (list, print, make) => {
     : list.map((one) => ({ key: one.id, print: print(one), make: () => make(one) }));
 };
 
+const turn = inTurn();
 /** What the stream does not carry: what was seen and told before. */
 export async function refreshCameras() {
   if (byId('cameras').hidden) return;
+  const isNews = turn();
   const [seen, told] = await Promise.allSettled([
     ask(`/api/cctv/events?limit=${mostRows}`),
     ask(`/api/cctv/alerts?limit=${mostRows}`),
   ]);
+  if (!isNews()) return;
   if (seen.status === 'fulfilled')
     draw(
       byId('sightings'),
-      rowsOf(seen.value.events, (e) => JSON.stringify([e.until, e.snapshot, e.open]), eventCard),
+      rowsOf(
+        seen.value.events,
+        (e) => JSON.stringify([e, cameraName(e.camera), isLive(e.camera)]),
+        eventCard,
+      ),
     );
   if (told.status === 'fulfilled')
     draw(
       byId('told'),
-      rowsOf(told.value.alerts, (a) => JSON.stringify([a.message, a.false_alarm, moment(a.at)]), alertRow),
+      rowsOf(told.value.alerts, (a) => JSON.stringify([a, cameraName(a.camera), moment(a.at)]), alertRow),
     );
 }
 

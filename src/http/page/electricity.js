@@ -1,6 +1,6 @@
 // What the house draws: a number, the curve of a day, and a row for each device, the thirstiest first.
 
-import { ask, byId, clockTime, dayMs, draw, el, houseNow, moment, svg } from './lib.js';
+import { ask, byId, clockTime, dayMs, draw, el, houseNow, inTurn, moment, svg } from './lib.js';
 
 let points;
 const mostRows = 12;
@@ -69,7 +69,15 @@ export function drawElectricity({ house, devices }) {
   const most = Math.max(0, ...sorted.map((d) => powerOf(d) ?? 0));
   const rows = sorted.slice(0, mostRows).map((device) => ({
     key: device.path,
-    print: JSON.stringify([device.values, device.state, device.energy?.today_kwh, most]),
+    print: JSON.stringify([
+      device.name,
+      device.values,
+      device.state,
+      device.problem,
+      device.energy?.today_kwh,
+      device.cost_today,
+      most,
+    ]),
     make: () => loadRow(device, most, house.currency),
   }));
   const more = sorted.length - rows.length;
@@ -83,12 +91,16 @@ export function drawElectricity({ house, devices }) {
   if (points === undefined) void refreshElectricity();
 }
 
+const turn = inTurn();
 /** Asks for the curve of the last 24 hours and draws it. */
 export async function refreshElectricity() {
   if (byId('power').hidden) return;
   points ??= [];
+  const isNews = turn();
   try {
-    points = (await ask('/api/electricity/history?points=288')).points;
+    const answer = await ask('/api/electricity/history?points=288');
+    if (!isNews()) return;
+    points = answer.points;
   } catch {
     return;
   }

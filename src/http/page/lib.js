@@ -83,6 +83,21 @@ export function draw(parent, rows) {
   focus.querySelector('summary, a, button')?.focus({ preventScroll: true });
 }
 
+/** For questions that are asked again and again: the answer to one is no news after the answer to a later one. */
+export function inTurn() {
+  let asked = 0;
+  let answered = 0;
+  return () => {
+    asked += 1;
+    const turn = asked;
+    return () => {
+      if (turn < answered) return false;
+      answered = turn;
+      return true;
+    };
+  };
+}
+
 export async function ask(path) {
   const reply = await fetch(path);
   if (!reply.ok) throw new Error(`${path}: ${reply.status}`);

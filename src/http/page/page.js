@@ -12,6 +12,7 @@ import {
   draw,
   el,
   houseNow,
+  inTurn,
   listed,
   many,
   moment,
@@ -393,20 +394,25 @@ function drawEvents() {
   draw(byId('events'), rows.length === 0 ? [none] : rows);
 }
 
+const turn = inTurn();
 /** What the stream does not carry: the past. A part that fails leaves the rest of the page alone. */
 async function refresh() {
   void refreshElectricity();
   void refreshCameras();
+  const isNews = turn();
+  const [eventsBefore, healthBefore] = [events, health];
   const [history, journal, open, detail] = await Promise.allSettled([
     ask('/api/presence/history'),
     ask('/api/events?limit=10'),
     ask('/api/presence/suggestions'),
     ask('/health/detailed'),
   ]);
+  if (!isNews()) return;
   if (history.status === 'fulfilled') stays = history.value.stays;
-  if (journal.status === 'fulfilled') events = journal.value.events;
+  // What the stream has brought since is newer.
+  if (journal.status === 'fulfilled' && events === eventsBefore) events = journal.value.events;
   if (open.status === 'fulfilled') suggestions = open.value.suggestions;
-  if (detail.status === 'fulfilled') health = detail.value;
+  if (detail.status === 'fulfilled' && health === healthBefore) health = detail.value;
   drawAll();
 }
 
@@ -464,7 +470,7 @@ stream.addEventListener('health', (message) => {
 });
 stream.addEventListener('event', (message) => {
   const event = JSON.parse(message.data);
-  if (!events.some((e) => e.id === event.id)) events = [event, ...events];
+  if (!events.some((e) => e.id === event.id)) events = [event, ...events].slice(0, 10);
   drawEvents();
   refreshSoon();
 });

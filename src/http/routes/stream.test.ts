@@ -75,8 +75,8 @@ test('a client that comes back misses no event', async () => {
   house.change('alex', { state: 'away' });
   const second = await listen({ 'last-event-id': id });
   await until(() => second.frames().length >= 6);
-  const told = second.frames().slice(0, 6);
-  expect(told.map((f) => [f.event, f.data.subject])).toEqual([
+  const first6 = second.frames().slice(0, 6);
+  expect(first6.map((f) => [f.event, f.data.subject])).toEqual([
     ['event', 'person:sam'],
     ['event', 'person:alex'],
     ...picture.map((name) => [name, undefined]),
@@ -96,19 +96,32 @@ test('an id of an earlier process is no reason to fail', async () => {
   stream.stop();
 });
 
+/** The state of the first component as each message told it. */
+const told = (stream: Awaited<ReturnType<typeof listen>>): string[] =>
+  stream.frames().flatMap((f) => (f.event === 'health' ? [f.data.components[0].state] : []));
+
 test('a changed component is told, an unchanged one is not', async () => {
   house.health.set('wifi', 'ok', 'fine');
   const stream = await listen();
-  const states = () =>
-    stream
-      .frames()
-      .filter((f) => f.event === 'health')
-      .map((f) => f.data.components[0].state);
-  await until(() => states().length >= 2);
+  await until(() => told(stream).length >= 2);
   house.health.set('wifi', 'down', 'no interface');
-  await until(() => states().length >= 3);
-  expect(states()).toEqual(['ok', 'ok', 'down']);
+  await until(() => told(stream).length >= 3);
+  expect(told(stream)).toEqual(['ok', 'ok', 'down']);
   stream.stop();
+});
+
+test('a page that was opened during a short trouble is told that it is over', async () => {
+  house.health.set('wifi', 'ok');
+  const early = await listen();
+  // Its own snapshot, and what all are told.
+  await until(() => told(early).length === 2);
+  house.health.set('wifi', 'down');
+  const late = await listen();
+  await until(() => told(late).at(-1) === 'down');
+  house.health.set('wifi', 'ok');
+  await until(() => told(late).at(-1) === 'ok');
+  early.stop();
+  late.stop();
 });
 
 test('an idle stream shows signs of life', async () => {

@@ -22,6 +22,9 @@ export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPlug
   return async (app) => {
     const stream = new Stream();
     const life = new DisposableStack();
+    // What all have been told already; a newcomer has a snapshot of its own, from which things may go back.
+    let told = '';
+    let shown = '';
     app.addHook('onListen', async () => {
       life.defer(ports.presence.onChange((view) => stream.send('presence', toPresenceBody(view))));
       const sendPower = () => stream.send('electricity', toElectricityBody(ports.electricity.view()));
@@ -29,7 +32,6 @@ export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPlug
       life.defer(ports.events.onEvent((event) => stream.publish('event', toEventBody(event))));
       const beat = setInterval(() => stream.heartbeat(), heartbeatMs).unref();
       life.defer(() => clearInterval(beat));
-      let told = '';
       const watch = setInterval(() => {
         if (stream.clients === 0) return;
         const health = toDetailedHealth(ports);
@@ -46,7 +48,6 @@ export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPlug
         if (stream.clients > 0) sendPower();
       }, powerWatchMs).unref();
       life.defer(() => clearInterval(power));
-      let shown = '';
       const cameras = setInterval(() => {
         if (stream.clients === 0) return;
         const body = toCctvBody(ports.cctv.view());
@@ -90,6 +91,8 @@ export function streamRoutes(ports: HttpPorts, heartbeatMs: number): FastifyPlug
         const headers = reply.getHeaders();
         reply.hijack();
         reply.raw.writeHead(200, headers as Record<string, string>);
+        told = '';
+        shown = '';
         stream.join(reply.raw, request.headers['last-event-id'], [
           frame('presence', toPresenceBody(ports.presence.view())),
           frame('electricity', toElectricityBody(ports.electricity.view())),
