@@ -202,6 +202,15 @@ test('a camera that is switched off and on again begins as one of which nothing 
   expect(service.cameras()[0]?.cause).toBeUndefined();
 });
 
+test('a camera that nobody needs stays off when other settings change', async () => {
+  const { clock, service } = await house();
+  service.take({ kind: 'state', camera: 'front', at: start, state: 'off', detail: 'nobody watches it' });
+  const since = clock.now();
+  await clock.advance(5_000);
+  service.configure([{ ...front, name: 'Front gate' }]);
+  expect(service.cameras()[0]).toMatchObject({ state: 'off', since, name: 'Front gate' });
+});
+
 test('a clock that is set back an hour stops neither last sights nor paths', async () => {
   const { book, frame, live } = await house();
   live();

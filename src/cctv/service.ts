@@ -45,11 +45,11 @@ export class CctvService {
     for (const settings of cameras) {
       const known = this.#cameras.get(settings.id);
       if (known !== undefined) {
+        const wasEnabled = known.settings.enabled;
         known.settings = settings;
         known.observer.configure(this.#scene(settings));
         if (!settings.enabled) this.#endAll(known);
-        if (settings.enabled !== (known.state !== 'off'))
-          Object.assign(known, unheard(settings, clock.now()));
+        if (settings.enabled !== wasEnabled) Object.assign(known, unheard(settings, clock.now()));
         continue;
       }
       open ??= this.#openEvents();

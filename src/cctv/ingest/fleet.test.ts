@@ -150,6 +150,24 @@ test('answers with a picture also for a camera that is not decoded, and leaves i
   await until('the end of the connection', () => sim.counts('/yard').connections === 0);
 });
 
+test('says of a camera that only was watched that it is off once nobody watches', async () => {
+  sim.add('/door', clip);
+  fleet.configure(
+    [planFor('yard', sim.url('/yard'), { detect: false }), planFor('door', sim.url('/door'))],
+    settings(),
+  );
+  const watch = (on: boolean) => fleet.order({ kind: 'watch', camera: 'yard', on });
+  expect(heard.states('yard')).toEqual(['off']);
+  watch(true);
+  await until('its life', () => heard.states('yard').at(-1) === 'live');
+  watch(false);
+  expect(heard.states('yard').at(-1)).toBe('off');
+  await until('the end of the connection', () => sim.counts('/yard').connections === 0);
+  expect(heard.states('yard')).toEqual(['off', 'connecting', 'live', 'off']);
+  watch(true);
+  await until('its life again', () => heard.states('yard').at(-1) === 'live');
+});
+
 test('connects anew only to cameras whose plan changed, and ends a process without cameras', async () => {
   sim.add('/door', clip);
   const [yard, door] = [planFor('yard', sim.url('/yard')), planFor('door', sim.url('/door'))];

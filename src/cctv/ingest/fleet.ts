@@ -32,9 +32,12 @@ const stopMs = 1800;
 /** Longer than a reader tries to get a picture. */
 const pictureMs = 12_000;
 
+/** What was written or asked for counts, whoever reads the camera by now. */
+const lasting: ReadonlySet<Signal['kind']> = new Set(['segment', 'picture']);
+
 type OrderOf<Kind extends Order['kind']> = Extract<Order, { kind: Kind }>;
 
-const idle = { worker: undefined, told: '', plans: new Map<string, string>() };
+const unused = { worker: undefined, told: '', plans: new Map<string, string>() };
 
 interface Slot {
   worker: Worker | undefined;
@@ -64,6 +67,8 @@ export class CameraFleet {
   /** Cameras of which a picture was asked, until when. */
   readonly #asked = new Map<string, number>();
   readonly #ending = new Set<Worker>();
+  /** Cameras that nobody needs now, as was told. */
+  #idle: ReadonlySet<string> = new Set();
   /** Cameras in an outage that was told. */
   readonly #lost = new Set<string>();
   /** What processes said of this machine. */
@@ -152,26 +157,44 @@ export class CameraFleet {
   /** Makes processes fit the cameras. */
   #arrange(): void {
     if (this.#life === undefined) return;
-    const now = this.#options.clock.monotonic();
+    const { clock } = this.#options;
+    const now = clock.monotonic();
     for (const [id, until] of this.#asked) if (until < now) this.#asked.delete(id);
     const busy = [...this.#plans.values()]
       .filter((plan) => isBusy(plan) || this.#watched.has(plan.id) || this.#asked.has(plan.id))
       .map(({ id }) => id);
     const before: Groups = new Map([...this.#slots].map(([group, { cameras }]) => [group, cameras]));
     const groups = assign(before, busy, this.#blame.alone, this.#perProcess);
+    const reads = new Set([...groups.values()].flat());
     for (const [group, slot] of this.#slots) {
       if (groups.has(group)) continue;
       this.#slots.delete(group);
       if (slot.worker !== undefined) void this.#end(slot.worker);
     }
     for (const [group, cameras] of groups) {
-      const slot = this.#slots.get(group) ?? { ...idle, cameras, startAt: now };
+      const slot = this.#slots.get(group) ?? { ...unused, cameras, startAt: now };
       slot.cameras = cameras;
       this.#slots.set(group, slot);
       if (slot.worker === undefined) {
         if (slot.startAt <= now) this.#start(slot);
       } else this.#tell(slot, slot.worker);
     }
+    const idle = [...this.#plans.keys()].filter((id) => !reads.has(id));
+    const news = idle.filter((id) => !this.#idle.has(id));
+    this.#idle = new Set(idle);
+    // No process tells: the one that read it has left it, or ends.
+    for (const camera of news)
+      this.#hear({ kind: 'state', camera, at: clock.now(), state: 'off', detail: 'nobody watches it' });
+  }
+
+  /** What a process says of how a camera is counts only while it reads that camera: it may end, or have handed it on. */
+  #isPresent(slot: Slot, worker: Worker, signal: Signal): boolean {
+    if (signal.kind === 'ready' || signal.kind === 'log' || lasting.has(signal.kind)) return true;
+    return slot.worker === worker && slot.cameras.includes(signal.camera) && this.#isKept(slot);
+  }
+
+  #isKept(slot: Slot): boolean {
+    return [...this.#slots.values()].includes(slot);
   }
 
   #start(slot: Slot): void {
@@ -181,9 +204,9 @@ export class CameraFleet {
     const worker: Worker = new Worker(
       { cameras, mostMemory },
       () => clock.monotonic(),
-      (signal) => this.#hear(signal),
+      (signal) => this.#isPresent(slot, worker, signal) && this.#hear(signal),
     );
-    Object.assign(slot, idle, { worker });
+    Object.assign(slot, unused, { worker });
     void worker.ended.then(() => this.#died(slot, worker));
     this.#tell(slot, worker);
   }
@@ -244,7 +267,7 @@ export class CameraFleet {
     if (slot.worker !== worker) return;
     slot.worker = undefined;
     const life = this.#life;
-    if (life === undefined || ![...this.#slots.values()].includes(slot)) return;
+    if (life === undefined || !this.#isKept(slot)) return;
     const { clock, log } = this.#options;
     const wait = this.#blame.died(slot.cameras, clock.monotonic());
     slot.startAt = clock.monotonic() + wait;
