@@ -34,11 +34,13 @@ export async function openBrowser(
       '--disable-sync',
     ],
   });
+  // Only ends what hangs.
+  context.setDefaultTimeout(120_000);
   return {
     context,
     close: async () => {
       await context.close();
-      rmSync(profile, { recursive: true, force: true, maxRetries: 3 });
+      rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { serve, type RunningServer } from '#http/index.ts';
 import type { SimHouse } from '#http/sim.ts';
 import { chromiumPath, openBrowser, phone } from './browser.ts';
@@ -14,6 +14,9 @@ describe.skipIf(chromiumPath === undefined)(`electricity on the status page${rea
 
   beforeAll(async () => {
     browser = await openBrowser();
+  });
+  // A house for each: one test that fails in the middle leaves nothing to the next.
+  beforeEach(async () => {
     house = household(at);
     house.electricity.furnish();
     house.electricity.points = [3, 2, 1].map((hours) => ({
@@ -24,10 +27,11 @@ describe.skipIf(chromiumPath === undefined)(`electricity on the status page${rea
     }));
     server = await serve(house, { host: '127.0.0.1', port: 0 });
   });
-  afterAll(async () => {
-    await browser.close();
+  afterEach(async () => {
+    for (const page of browser.context.pages().slice(1)) await page.close();
     await server.close();
   });
+  afterAll(() => browser.close());
 
   async function open(size?: { width: number; height: number }) {
     const page = await browser.context.newPage();
@@ -61,7 +65,6 @@ describe.skipIf(chromiumPath === undefined)(`electricity on the status page${rea
       true,
     ]);
     expect(trouble).toEqual([]);
-    await page.close();
   });
 
   test('follows a change without reloading, and says why a device is silent', async () => {
@@ -73,8 +76,6 @@ describe.skipIf(chromiumPath === undefined)(`electricity on the status page${rea
     ];
     await house.electricity.turn('kasa.kettle', false, 'user:test', 'test').catch(() => {});
     await page.locator('.load[data-state="down"]', { hasText: 'did not answer within 5 s' }).waitFor();
-    house.electricity.furnish();
-    await page.close();
   });
 
   test('a hostile name is shown as it is and never runs', async () => {
@@ -85,8 +86,6 @@ describe.skipIf(chromiumPath === undefined)(`electricity on the status page${rea
     expect(await page.locator('.load .name').first().textContent()).toBe(hostile);
     expect(await page.evaluate(() => (globalThis as { __hacked?: number }).__hacked)).toBeUndefined();
     expect(trouble).toEqual([]);
-    house.electricity.furnish();
-    await page.close();
   });
 
   test('fits a phone without scrolling sideways', async () => {
@@ -95,6 +94,5 @@ describe.skipIf(chromiumPath === undefined)(`electricity on the status page${rea
       'document.documentElement.scrollWidth - document.documentElement.clientWidth',
     );
     expect(overflow).toBe(0);
-    await page.close();
   });
 });

@@ -61,7 +61,15 @@ describe.skipIf(graphiteMissing !== undefined)(
       return until(
         () => house.graphite.stats().sentBatches >= goal,
         () => house.lines.join('\n'),
-        30_000,
+        60_000,
+      );
+    };
+    /** Carbon is gone or frozen, and what was still on its way has ended. */
+    const failed = (house: MetricsHouse) => {
+      const before = house.graphite.stats().failuresTotal;
+      return until(
+        () => house.graphite.stats().failuresTotal > before,
+        () => house.lines.join('\n'),
       );
     };
     const measured = (house: MetricsHouse, more: number) => {
@@ -81,13 +89,14 @@ describe.skipIf(graphiteMissing !== undefined)(
           return missing === 0 && wrong === 0 && surplus === 0;
         },
         () => JSON.stringify(last),
-        30_000,
+        60_000,
       ).catch(() => {});
       expect(last).toEqual(complete);
     }
 
     test('every tick arrives, and each confirmed batch is one line in the log', async () => {
-      const house = live();
+      // Nothing is wrong here: a busy Carbon has its time.
+      const house = live({ graphite: {} });
       await confirmed(house, 3);
       await everyTick(house);
       const target = `127.0.0.1:${graphite.port}`;
@@ -102,13 +111,14 @@ describe.skipIf(graphiteMissing !== undefined)(
       const house = live();
       await confirmed(house, 1);
       await graphite.kill();
+      await failed(house);
       const before = house.successes;
       await measured(house, 3);
       expect(house.successes).toBe(before);
       expect(house.health.get('graphite')?.state).toBe('down');
       await graphite.startCarbon();
       await everyTick(house);
-      expect(house.health.get('graphite')?.state).toBe('ok');
+      await expect.poll(() => house.health.get('graphite')?.state).toBe('ok');
       const errors = house.lines.filter((line) => line.includes('graphite error'));
       expect(errors).toHaveLength(1);
       // The first try may still meet the dying process.
@@ -119,7 +129,7 @@ describe.skipIf(graphiteMissing !== undefined)(
       const house = live();
       await confirmed(house, 2);
       graphite.pause();
-      await until(() => house.graphite.stats().failuresTotal > 0);
+      await failed(house);
       const before = house.successes;
       await measured(house, 4);
       expect(house.successes).toBe(before);
@@ -146,7 +156,7 @@ describe.skipIf(graphiteMissing !== undefined)(
         await graphite.restart();
       }
       await everyTick(house);
-      expect(house.graphite.stats().reconnectsTotal).toBeGreaterThanOrEqual(3);
+      await expect.poll(() => house.graphite.stats().reconnectsTotal).toBeGreaterThanOrEqual(3);
       expect(house.graphite.stats().replayedPoints).toBeGreaterThan(0);
     });
 
@@ -168,7 +178,7 @@ time.sleep(600)`;
         await until(() => house.graphite.stats().failuresTotal >= 1);
         const open = descriptors();
         await until(() => house.graphite.stats().failuresTotal >= 4);
-        expect(descriptors()).toBeLessThanOrEqual(open + 1);
+        await expect.poll(descriptors).toBeLessThanOrEqual(open + 1);
         expect(house.successes).toBe(0);
         expect(house.lines.filter((line) => line.includes('graphite error'))).toEqual([
           expect.stringContaining(`graphite error: timeout: 127.0.0.1:${port}`),
@@ -200,7 +210,7 @@ time.sleep(600)`;
           await confirmed(house, 1);
         }
         await everyTick(house);
-        expect(proxy.connections).toBeLessThanOrEqual(2);
+        await expect.poll(() => proxy.connections).toBeLessThanOrEqual(2);
       } finally {
         await Promise.all(houses.splice(0).map((house) => house.stop()));
         await proxy.stop();
@@ -304,10 +314,10 @@ time.sleep(600)`;
       }));
       for (const tick of ticks) await readings.append(tick);
       const lost = new Set([ticks[7]!.at, ticks[50]!.at]);
-      await deliver(graphite, encode(ticks.filter(({ at }) => !lost.has(at))).payload, 5_000);
-      const read = () => audit(graphite.renderUrl, readings, Date.now(), AbortSignal.timeout(10_000));
-      await until(async () => (await read()).holes.length === 2);
-      expect(await read()).toEqual({
+      await deliver(graphite, encode(ticks.filter(({ at }) => !lost.has(at))).payload, 30_000);
+      const read = () => audit(graphite.renderUrl, readings, Date.now(), AbortSignal.timeout(30_000));
+      // On the way from Carbon's memory into its file a point is visible in neither for a moment.
+      await expect.poll(read).toEqual({
         holes: [...lost].toSorted((a, b) => a - b).map((at) => ({ from: at, to: at + 1 })),
         missingSeries: [],
         stepSeconds: 1,
@@ -319,9 +329,9 @@ time.sleep(600)`;
       const debian = await startGraphite({ schema: '60s:1d', maxCreatesPerMinute: 50 });
       try {
         const at = Math.floor(Date.now() / 1000) * 1000;
-        const series = Array.from({ length: 80 }, (_, i) => `home.many.device_${i}.power_watts`);
+        const series = Array.from({ length: 400 }, (_, i) => `home.many.device_${i}.power_watts`);
         const values = new Map(series.map((name) => [name, 1]));
-        await deliver(debian, encode([{ at, values }]).payload, 5_000);
+        await deliver(debian, encode([{ at, values }]).payload, 30_000);
         await until(() => debian.files().length >= 40);
         const config = graphiteConfig.parse({
           host: debian.host,
@@ -349,12 +359,12 @@ time.sleep(600)`;
           config: async () => ({ graphite: graphiteConfig.parse({ host: '127.0.0.1', ...settings }) }),
           print: (data: unknown) => void printed.push(data),
           progress: () => {},
-          signal: AbortSignal.timeout(20_000),
+          signal: AbortSignal.timeout(60_000),
         } as unknown as CliHouse<{ graphite: GraphiteConfig }>);
         await program.parseAsync(['graphite', 'test', ...args], { from: 'user' });
         return printed[0];
       };
-      const here = { port: graphite.port, render_url: graphite.renderUrl, timeout_seconds: 1 };
+      const here = { port: graphite.port, render_url: graphite.renderUrl };
       expect(await run(here, '--value', '0.25')).toMatchObject({
         series: 'home.presence.test_operational',
         value: 0.25,
@@ -364,7 +374,7 @@ time.sleep(600)`;
       });
       await expect(run(here, 'Living Room.x')).rejects.toThrow('did you mean living_room.x?');
       graphite.pause();
-      await expect(run(here)).rejects.toThrow('did not confirm within 1 s');
+      await expect(run({ ...here, ...quick })).rejects.toThrow('did not confirm within 1 s');
       graphite.resume();
       await expect(run({ ...here, port: await freePort() })).rejects.toThrow('refuses connections');
     });
@@ -384,16 +394,15 @@ time.sleep(600)`;
         const next = live({ before: house, port: small.port });
         await until(
           () => next.lines.some((line) => line.includes('graphite replay finished')),
-          undefined,
-          30_000,
+          () => next.lines.slice(-20).join('\n'),
+          120_000,
         );
         expect(next.graphite.stats().replayedPoints).toBeGreaterThanOrEqual(500 * 27);
         expect(small.log()).toContain('creating database metric');
         expect(small.log()).not.toContain('MetricCache is full');
-        await until(async () => {
-          const [name] = next.expectation().series;
-          return (await small.points(name!, from, from + 500_000)).get(name!)?.size === 500;
-        });
+        const [name] = next.expectation().series;
+        const size = async () => (await small.points(name!, from, from + 500_000)).get(name!)?.size;
+        await expect.poll(size, { timeout: 60_000 }).toBe(500);
       } finally {
         await Promise.all(houses.splice(0).map((house) => house.stop()));
         await small.stop();
