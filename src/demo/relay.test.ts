@@ -61,10 +61,11 @@ test('a drop ends all connections and refuses new ones until it is over', async 
   const relay = await echoBehindRelay();
   const client = new Client(relay.port);
   await client.says('hello');
-  relay.fault('drop', 300);
+  relay.fault('drop', 60_000);
   const refused = new Client(relay.port);
   await until(() => client.ended && refused.ended);
   expect(refused.heard).toBe('');
+  relay.fault('drop', 100);
   await until(async () => {
     const later = new Client(relay.port);
     later.socket.write('back');
