@@ -94,13 +94,17 @@ export class Place {
     const over = new AbortController();
     const limit = new AbortController();
     void clock.sleep(checkLimitMs, over.signal).then(() => limit.abort());
+    const { open } = this;
+    const before = this.#checked;
+    let found = before;
     try {
-      if (this.open !== undefined)
-        this.#checked = await this.open.check(AbortSignal.any([signal, limit.signal]));
+      if (open !== undefined) found = await open.check(AbortSignal.any([signal, limit.signal]));
     } catch (error) {
-      this.#checked = { state: 'down', detail: reason(error) };
+      found = { state: 'down', detail: reason(error) };
     }
     over.abort();
+    // What arrived since it was asked, and other settings, are newer than the answer.
+    if (this.#checked === before && this.open === open) this.#checked = found;
     // What waited there would have been tried by now; nothing does, and the channel works: what failed is over.
     if (this.#checked.state === 'ok')
       for (const [key, lane] of this.lanes)

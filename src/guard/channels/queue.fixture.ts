@@ -4,7 +4,7 @@ import { ManualClock } from '#platform/clock.ts';
 import { Health } from '#platform/health.ts';
 import { Logger } from '#platform/log.ts';
 import type { AlertMessage } from '../model.ts';
-import { defineChannel } from './contract.ts';
+import { defineChannel, type ChannelHealth } from './contract.ts';
 import { MemoryDeliveries, someAlert, someInstant, someIo, someSettings } from './fixture.ts';
 import type { AnyChannel } from './place.ts';
 import { AlertQueue } from './queue.ts';
@@ -17,6 +17,7 @@ interface Options {
   readonly digest?: boolean;
   readonly concurrency?: number;
   readonly patienceMs?: number;
+  readonly check?: () => Promise<ChannelHealth>;
 }
 
 /** A channel whose peer is a function; `calls` are the alerts of each try. */
@@ -49,7 +50,7 @@ export function channel(kind: string, behave: { now: Behaviour }, options: Optio
                 tell(alerts, signal),
             }
           : {}),
-        check: async () => ({ state: 'ok' as const, detail: 'fine' }),
+        check: options.check ?? (async () => ({ state: 'ok' as const, detail: 'fine' })),
         close: async () => {},
       };
     },

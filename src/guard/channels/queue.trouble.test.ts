@@ -18,6 +18,19 @@ test('a failure of which nothing waits any more is over once the channel is foun
   expect(health.get('alerts.test')).toMatchObject({ state: 'ok', detail: 'fine' });
 });
 
+test('what a check found is no news after a delivery that arrived since it was asked', async () => {
+  const answer = Promise.withResolvers<never>();
+  const peer = channel('test', { now: works }, { check: () => answer.promise });
+  const { queue, store, clock, health } = await house({ channels: { test: peer.channel } });
+  store.add({});
+  queue.wake();
+  await clock.advance(1_000);
+  expect(health.get('alerts.test')).toMatchObject({ state: 'ok', detail: 'told 1' });
+  answer.reject(new LaresError('UNREACHABLE', 'no answer'));
+  await clock.advance(1_000);
+  expect(health.get('alerts.test')).toMatchObject({ state: 'ok', detail: 'told 1' });
+});
+
 test('a peer that is away is asked by one delivery at a time, ever more rarely, and all arrive when it is back', async () => {
   const behave = { now: fails('UNREACHABLE', 'nobody there') as Behaviour };
   const peer = channel('test', behave);

@@ -20,7 +20,7 @@ const configTopic = (naming: Naming, path: string) =>
 const setTopic = (naming: Naming, path: string) => `${place(naming, path)}/set`;
 
 /** One device with all its entities in one message (home-assistant.io, MQTT device discovery, since 2024.11). */
-function discovery(naming: Naming, { device, path, control, values }: DeviceView): Message {
+function discovery(naming: Naming, { device, path, control }: DeviceView, tellsOn: boolean): Message {
   const id = `${node(naming)}_${slug(path)}`;
   const state = `${place(naming, path)}/state`;
   const sensors = shown.map(({ leaf, title }) => {
@@ -40,7 +40,7 @@ function discovery(naming: Naming, { device, path, control, values }: DeviceView
   });
   const isOn = {
     unique_id: `${id}_is_on`,
-    value_template: '{{ value_json.is_on }}',
+    value_template: '{{ value_json.is_on | default(None) }}',
     payload_on: 'ON',
     payload_off: 'OFF',
   };
@@ -52,7 +52,7 @@ function discovery(naming: Naming, { device, path, control, values }: DeviceView
             { platform: 'switch', name: 'Switch', command_topic: setTopic(naming, path), ...isOn },
           ] as const,
         ]
-      : values.is_on === undefined
+      : !tellsOn
         ? []
         : [
             [
@@ -119,9 +119,15 @@ const switchLimitMs = 10_000;
 /** Plugs and meters as devices of Home Assistant, with switches where switching is allowed. */
 export function electricityFeed(source: ElectricitySource): MqttFeed {
   const mine = (naming: Naming) => `${naming.topic}/electricity`;
+  // What once said whether it is on has that entity for good, also while it does not say it.
+  const tellOn = new Set<string>();
+  const messages = (naming: Naming, view: DeviceView): Message[] => {
+    const { id } = view.device;
+    if (view.values.is_on !== undefined) tellOn.add(id);
+    return [discovery(naming, view, tellOn.has(id)), ...states(naming, view)];
+  };
   return {
-    messages: (naming) =>
-      source.view().devices.flatMap((view) => [discovery(naming, view), ...states(naming, view)]),
+    messages: (naming) => source.view().devices.flatMap((view) => messages(naming, view)),
     knownTopics: (naming) => [
       configTopic(naming, '+'),
       `${mine(naming)}/+/+/state`,
