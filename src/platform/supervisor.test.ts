@@ -58,6 +58,31 @@ test('a source that keeps failing is tried again, ever more rarely', async () =>
   await supervisor.stopAll();
 });
 
+test('what a run that has failed still hears does not make the source well', async () => {
+  const { clock, supervisor, health } = setUp();
+  const late: (() => void)[] = [];
+  const heard: number[] = [];
+  supervisor.start(
+    'plug',
+    driver(async (_config, { alive, emit }) => {
+      late.push(
+        () => alive('fine'),
+        () => emit(7),
+      );
+      throw new LaresError('UNREACHABLE', 'no answer');
+    }),
+    undefined,
+    (signal) => heard.push(signal),
+  );
+  await clock.advance(0);
+  for (const hear of late) hear();
+  expect(health.get('plug')).toMatchObject({ state: 'down', detail: 'no answer' });
+  expect(heard).toEqual([7]);
+  await supervisor.stopAll();
+  for (const hear of late) hear();
+  expect(health.get('plug')).toMatchObject({ state: 'off' });
+});
+
 test('the same trouble is told once and then once a minute, another trouble at once', async () => {
   const { clock, supervisor, lines } = setUp();
   let trouble = 'no answer';

@@ -90,6 +90,8 @@ export class Supervisor {
       let lastAlive = clock.monotonic();
       let told = 'working';
       const alive = (detail = told) => {
+        // What a run that is over still hears says nothing of the one that follows.
+        if (roundSignal.aborted) return;
         told = detail;
         lastAlive = clock.monotonic();
         if (attempt > 0 && health.get(name)?.state !== 'ok') {
