@@ -22,10 +22,24 @@ export class Stalls implements Disposable {
      }, beatMs);`,
     { eval: true, workerData: { sum: this.#sum, beatMs, lateMs } },
   );
+  readonly #here: NodeJS.Timeout | undefined;
+  #hereMs = 0;
+
+  /** `here`: also takes off how long this process did not come to it, as its simulators then answer nobody. */
+  constructor(options: { readonly here?: boolean } = {}) {
+    if (options.here !== true) return;
+    let last = performance.now();
+    this.#here = setInterval(() => {
+      const now = performance.now();
+      const late = now - last - beatMs;
+      last = now;
+      if (late > lateMs) this.#hereMs += late;
+    }, beatMs);
+  }
 
   /** Milliseconds since this watch began. */
   get totalMs(): number {
-    return this.#sum[0]!;
+    return Math.max(this.#sum[0]!, this.#hereMs);
   }
 
   /** How many beats of a house that ticks every `intervalMs` may be missing for that. */
@@ -34,6 +48,7 @@ export class Stalls implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    clearInterval(this.#here);
     void this.#worker.terminate();
   }
 }

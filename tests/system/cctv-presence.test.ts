@@ -39,7 +39,8 @@ let house: House;
 const sims: SimulatedCameras[] = [];
 const cameras: object[] = [];
 
-let graceSeconds = 6;
+// Longer than this process, which is the house as well, may stand still.
+let graceSeconds = 12;
 
 const settings = () => ({
   http: { port },
@@ -115,7 +116,7 @@ const isAlex = (state: string) =>
   until(
     async () => (await get<{ people: { state: string }[] }>('/api/presence')).people[0]?.state === state,
     tail,
-    60_000,
+    120_000,
   );
 
 test('while alex is home a walk is written down with its reason and nobody is told', async () => {
@@ -126,19 +127,19 @@ test('while alex is home a walk is written down with its reason and nobody is to
       dir,
       `select rule, reason from suppressed where camera = 'first'`,
     );
-  await until(() => held().length > 0, tail, 40_000);
+  await until(() => held().length > 0, tail, 120_000);
   expect(held()[0]).toEqual({ rule: 'person', reason: expect.stringMatching(/alex is home/i) as string });
   expect(await alertsOf('first')).toEqual([]);
   const { suppressed } = await get<{ suppressed: SuppressedBody[] }>('/api/cctv/suppressed?camera=first');
   expect(suppressed.at(-1)).toMatchObject({ rule: 'person', reason: held()[0]!.reason });
-  expect(lines.some((line) => /\|INFO\|alerts\|ALERT_HELD\|held back: alex is home /i.test(line))).toBe(true);
+  await until(() => lines.some((line) => /\|INFO\|alerts\|ALERT_HELD\|held back: alex is home /i.test(line)));
 });
 
 test('while alex is away the same walk alerts', async () => {
   here.delete(alexPhone);
   await isAlex('away');
   await walkPast('second');
-  await until(async () => (await alertsOf('second')).length > 0, tail, 40_000);
+  await until(async () => (await alertsOf('second')).length > 0, tail, 120_000);
   expect((await alertsOf('second')).at(-1)).toMatchObject({ severity: 'info', rule: 'person' });
   expect(bookRows(dir, `select * from suppressed where camera = 'second'`)).toEqual([]);
 });
@@ -151,17 +152,17 @@ test('with an unknown phone about the same walk is more severe, and says why', a
       ({ mac }) => mac === strangerPhone,
     );
   await until(known, tail);
+  let alert: AlertBody | undefined;
   await until(
     async () => {
       if ((await alertsOf('third')).length === 0) await walkPast('third');
-      await until(async () => (await alertsOf('third')).length > 0, tail, 40_000);
-      const [last] = await alertsOf('third');
-      return last?.severity === 'warning';
+      await until(async () => (await alertsOf('third')).length > 0, tail, 120_000);
+      [alert] = await alertsOf('third');
+      return alert?.severity === 'warning';
     },
     tail,
-    100_000,
+    240_000,
   );
-  const [alert] = await alertsOf('third');
   expect(JSON.stringify(alert!.why)).toMatch(/an unknown phone has been there/);
 });
 
@@ -172,7 +173,7 @@ test('who comes out of a door of the home is evidence of an exit', async () => {
   graceSeconds = 32;
   await walkPast('door', [{ name: 'front_door', polygon: whole, door: 'outside' }]);
   const left = () => lines.some((line) => line.endsWith('camera door: somebody left by front_door'));
-  await until(left, tail, 60_000);
+  await until(left, tail, 120_000);
   here.delete(alexPhone);
   await isAlex('away');
   const why = await lares({ dir }, 'presence', 'why', 'alex');

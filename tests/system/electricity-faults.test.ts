@@ -22,7 +22,8 @@ import { Stores } from '../servers/stores.ts';
 
 const missing = graphiteMissing ?? (mosquittoProgram === undefined ? 'apt-get install mosquitto' : undefined);
 const hourMs = 3_600_000;
-const usual = { pollSeconds: pollMs / 1000, timeoutSeconds: 1 };
+// Of healthy devices nobody may complain because this process, which plays all of them, was busy for a second or two.
+const usual = { pollSeconds: pollMs / 1000, timeoutSeconds: 8 };
 // What the last poll could not know yet.
 const slackMs = 2 * pollMs;
 
@@ -35,7 +36,8 @@ describe.skipIf(missing !== undefined)(
   () => {
     const life = new AsyncDisposableStack();
     const home = life.use(new Appliances({ net: 62, ...usual }));
-    const stalls = life.use(new Stalls());
+    const stalls = life.use(new Stalls({ here: true }));
+    const machine = life.use(new Stalls());
     const victims = new Map<Row, Victim>();
     /** Healthy devices that the house asks; those of the broker speak unasked. */
     let polled: Appliance<unknown>[] = [];
@@ -77,20 +79,21 @@ describe.skipIf(missing !== undefined)(
       });
       house = startLares({ dir });
       life.defer(async () => void (await house.stop('SIGKILL')));
+      const stop = new AbortController();
+      life.defer(() => stop.abort());
+      // From the first measurement on: energy is counted from there.
+      measured = new Measurements(house, stop.signal);
       await house.url();
       ofBroker = [
         await home.glow(broker, watts, pollMs),
         await home.tasmota(broker, 'Heater', watts, { telePeriodMs: pollMs }),
       ];
       for (const { path: at, sim } of home.all) if (at.startsWith('meter')) await (sim as PulseSim).listen();
-      const stop = new AbortController();
-      life.defer(() => stop.abort());
-      measured = new Measurements(house, stop.signal);
       await until(
         () => home.all.every((one) => measured.of(one).length >= 2),
         () =>
           `not measured: ${home.all.flatMap((a) => (measured.of(a).length < 2 ? [a.path] : [])).join(', ')}`,
-        30_000,
+        60_000,
       );
     });
     afterAll(() => life.disposeAsync());
@@ -123,12 +126,22 @@ describe.skipIf(missing !== undefined)(
         () => `polled: ${polled.map((a) => `${a.name} ${a.load.polls(from, performance.now())}`).join(', ')}`,
       );
 
-    /** Nobody who is healthy has lost more than one poll since `from` (of `performance.now()`), or was complained about. */
+    const energyIsRight = async (appliances: readonly Appliance<unknown>[]) => {
+      let wrong: string[] = [];
+      // What was just measured may still be on its way into the ledger; what is lost stays lost.
+      await until(
+        async () => (wrong = await measured.wrongEnergy(appliances, slackMs)).length === 0,
+        () => wrong.join('\n'),
+      );
+    };
+
+    /** Nobody who is healthy was kept waiting since `from` (of `performance.now()`), or complained about. */
     function othersWentOn(from: number): void {
       const to = performance.now();
       const due = Math.floor((to - from - stalls.totalMs) / pollMs);
-      // One for the place of the poll in its interval, one that may be lost.
-      const late = polled.filter(({ load }) => load.polls(from, to) < due - 2);
+      // One for the place of the poll in its interval, one that may be lost. On a busy machine one in ten comes so late
+      // that the next one is near, and both count as one; who waits for somebody else's silence misses many in a row.
+      const late = polled.filter(({ load }) => load.polls(from, to) < due * 0.9 - 2);
       expect(late.map(({ name, load }) => `${name} ${load.polls(from, to)} of ${due}`)).toEqual([]);
       expect(polled.flatMap(({ name }) => complaints(name))).toEqual([]);
     }
@@ -143,6 +156,7 @@ describe.skipIf(missing !== undefined)(
           await until(
             () => complaints(name).some((line) => row.complains!.test(line)),
             () => `no complaint of ${name} matches ${String(row.complains)}: ${complaints(name).join('\n')}`,
+            60_000,
           );
         else if (row.falls === undefined)
           await until(
@@ -151,22 +165,23 @@ describe.skipIf(missing !== undefined)(
           );
         await polledAgain(from);
         expect(row.complains === undefined ? complaints(name) : []).toEqual([]);
-        const besides = beside === undefined ? [] : [beside];
-        expect(besides.filter((one) => !measured.since(one, at) || complaints(one.name).length > 0)).toEqual(
-          [],
+        await until(
+          () => beside === undefined || measured.since(beside, at),
+          () => `${beside?.name} is not measured`,
         );
+        expect(beside === undefined ? [] : complaints(beside.name)).toEqual([]);
         await heals();
         const healedAt = Date.now();
         await until(
           () => measured.since(appliance, healedAt),
           () => `${name} did not come back: ${complaints(name).join('\n')}`,
-          30_000,
+          60_000,
         );
         othersWentOn(from);
       });
 
     test('after all of this no energy was lost and none invented', async () => {
-      expect(await measured.wrongEnergy(home.all, slackMs)).toEqual([]);
+      await energyIsRight(home.all);
     });
 
     test('of one device at two addresses one entry is left out, and says so', async () => {
@@ -175,6 +190,7 @@ describe.skipIf(missing !== undefined)(
     });
 
     test('what a broker keeps of things that are gone is no device and no reading', async () => {
+      await until(async () => (await measured.view()).house.power_watts !== null);
       const { devices, house: whole } = await measured.view();
       expect(devices.filter((d) => /gone/i.test(`${d.id} ${d.address}`)).map((d) => d.path)).toEqual([]);
       expect(Math.max(...devices.map((d) => d.values['power_watts'] ?? 0))).toBeLessThan(1.1 * watts);
@@ -193,34 +209,36 @@ describe.skipIf(missing !== undefined)(
       await until(
         () => ofBroker.every((one) => measured.since(one, at)),
         () => 'not heard again',
-        30_000,
+        90_000,
       );
       othersWentOn(from);
       const after = await house.get<DetailedHealthBody>('/health/detailed');
-      expect(after.tick.missed - before.tick.missed).toBeLessThanOrEqual(stalls.totalMs / 1_000);
+      expect(after.tick.missed - before.tick.missed).toBeLessThanOrEqual(machine.beats(1_000));
       // A Tasmota tells its state before its counter.
-      await until(async () => (await measured.wrongEnergy(ofBroker, slackMs)).length === 0);
+      await energyIsRight(ofBroker);
     });
 
     test('Carbon is away: everything is polled and counted, and what it missed is there afterwards', async () => {
-      const [from, before] = [performance.now(), Date.now()];
+      const [from, before, stood] = [performance.now(), Date.now(), stalls.totalMs];
       await graphite.kill();
       await house.line(/graphite.*error/);
       await polledAgain(from, 6);
       const back = Date.now();
       await graphite.startCarbon();
-      await house.line(/graphite works again/, 30_000);
+      await house.line(/graphite works again/, 60_000);
       othersWentOn(from);
       const series = 'home.electricity.kasa.lamp.power_watts';
       const first = Math.ceil(before / 1000);
       const seconds = Array.from({ length: Math.floor(back / 1000) - first }, (_, i) => first + i);
+      // While the machine stands still nothing is measured.
+      const most = stalls.totalMs === stood ? 0 : Math.ceil((stalls.totalMs - stood) / 1_000) + 1;
       await until(
         async () => {
           const points = (await graphite.points(series, before, Date.now())).get(series);
-          return seconds.every((second) => points?.get(second) === watts);
+          return seconds.filter((second) => points?.get(second) !== watts).length <= most;
         },
         () => 'instants are missing in Graphite',
-        30_000,
+        60_000,
       );
     });
 
@@ -236,6 +254,7 @@ const root = { env: { PATH: systemPath } };
 describe.skipIf(!isRoot)('a full disk (needs root, for a small one)', () => {
   test('is reported once, polling and counting go on, and no energy is missing when there is room', async () => {
     await using home = await new Appliances({ net: 63, ...usual }).start();
+    using stalls = new Stalls();
     await home.kasa('Lamp', watts);
     await home.tuya('Washer', watts);
     await home.shelly('Fridge', watts);
@@ -264,10 +283,10 @@ describe.skipIf(!isRoot)('a full disk (needs root, for a small one)', () => {
       const from = performance.now();
       await until(() => home.all.every(({ load }) => load.polls(from, performance.now()) >= 6));
       const { tick } = await house.get<DetailedHealthBody>('/health/detailed');
-      expect(tick.missed).toBe(0);
+      expect(tick.missed).toBeLessThanOrEqual(stalls.beats(1_000));
       rmSync(ballast);
       await house.line(/store works again/, 60_000);
-      expect(await measured.wrongEnergy(home.all, slackMs)).toEqual([]);
+      await expect.poll(() => measured.wrongEnergy(home.all, slackMs)).toEqual([]);
       const total = async () => (await measured.view()).house.energy?.total_kwh ?? 0;
       const before = await total();
       expect(await house.stop()).toBe(0);
@@ -275,8 +294,9 @@ describe.skipIf(!isRoot)('a full disk (needs root, for a small one)', () => {
       await until(
         async () => (await new Measurements(house, AbortSignal.abort()).view()).devices.length === 3,
       );
-      const after = (await house.get<{ house: { energy: { total_kwh: number } } }>('/api/electricity')).house;
-      expect(after.energy.total_kwh).toBeGreaterThanOrEqual(before);
+      const after = async () =>
+        (await house.get<{ house: { energy?: { total_kwh: number } } }>('/api/electricity')).house;
+      await expect.poll(async () => (await after()).energy?.total_kwh).toBeGreaterThanOrEqual(before);
       expect(house.count(/store error/)).toBe(0);
     } finally {
       stop.abort();

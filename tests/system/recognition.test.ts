@@ -225,7 +225,7 @@ test('with a real face process neither a picture nor a vector is in the log, the
         picture(file, whole);
         return known.at(-1)?.name;
       },
-      { timeout: 20_000, interval: 100 },
+      { timeout: 120_000, interval: 100 },
     )
     .toBe('alex');
   frame(1_000, away);

@@ -176,12 +176,15 @@ test.skipIf(!own)(
       stdout += chunk.toString();
       if (stdout === 'up\n') child.stdin.end('\n');
     });
-    await until(
-      () => stdout.endsWith('end\n'),
-      () => stdout,
-      30_000,
-    );
-    process.kill(-child.pid!, 'SIGKILL');
+    try {
+      await until(
+        () => stdout.endsWith('end\n'),
+        () => stdout,
+        60_000,
+      );
+    } finally {
+      process.kill(-child.pid!, 'SIGKILL');
+    }
     expect(read({ status: 0, stdout, stderr: '' }).found).toEqual([
       'listening: TCP port 4711 of the service answers to the network: is that meant (electricity.pulse, broker)?',
     ]);
