@@ -1,4 +1,4 @@
-import type { PersonState, Report } from './model.ts';
+import type { PersonConfig, PersonState, Report } from './model.ts';
 import { learnSilence, noHabit, sleepLikelihood, watchHours, type SilenceHabit } from './silence.rules.ts';
 
 /** What is known of one person. Plain data: it is stored as JSON and survives restarts. */
@@ -87,6 +87,14 @@ export function keepDevices(belief: Belief, keep: (device: string, seenAt: numbe
   const without = <T>(record: Readonly<Record<string, T>>) =>
     Object.fromEntries(Object.entries(record).filter(([device]) => !gone.includes(device)));
   return { ...belief, seen: without(belief.seen), habits: without(belief.habits) };
+}
+
+/** Forgets what entities said that are not asked about them any more. */
+export function keepReports(belief: Belief, asked: PersonConfig): Belief {
+  const { homeassistant_entity, homeassistant_device_trackers: trackers, tado_device } = asked;
+  const entities = new Set([homeassistant_entity, ...trackers, tado_device]);
+  const kept = Object.entries(belief.reports).filter(([entity]) => entities.has(entity));
+  return { ...belief, reports: Object.fromEntries(kept) };
 }
 
 /** Somebody who is tracked again: their habits still hold, what was seen and said of them is out of date. */

@@ -58,6 +58,28 @@ test('a phone that is given to somebody else no longer keeps its former owner at
   expect(states(service)).toEqual(['away', 'home']);
 });
 
+test('what is no longer asked about somebody no longer keeps them at home', async () => {
+  const { clock, pass, serviceOf } = house;
+  const alex = { person: 'alex', homeassistant_device_trackers: ['device_tracker.tablet'] };
+  const service = await serviceOf(parse({ people: [{ ...alex, homeassistant_entity: 'person.alex' }] }));
+  const say = (entity: string, state: 'home' | 'away') =>
+    service.report({
+      source: 'homeassistant',
+      person: 'alex',
+      state,
+      at: clock.now(),
+      entity,
+      gps: false,
+    });
+  say('person.alex', 'away');
+  say('device_tracker.tablet', 'home');
+  await pass(service, 60);
+  expect(service.view().people[0]?.from.homeassistant).toBe(1);
+  service.configure(parse({ people: [{ person: 'alex', homeassistant_entity: 'person.alex' }] }));
+  expect(service.view().people[0]?.from.homeassistant).toBe(0);
+  expect(service.view().people[0]?.evidence).toHaveLength(1);
+});
+
 test('a phone not seen for a quarter of a year is forgotten', async () => {
   const { clock, lan, serviceOf, store } = house;
   const service = await serviceOf();

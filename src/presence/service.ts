@@ -6,6 +6,7 @@ import type { Store } from '#store/model.ts';
 import type { PresenceConfig } from './config.ts';
 import {
   keepDevices,
+  keepReports,
   newBelief,
   renewed,
   reported,
@@ -115,13 +116,17 @@ export class PresenceService {
     this.#owners = ownersOf(config.people);
     for (const { pattern, people } of this.#owners.ambiguous)
       this.#parts.log.warn(`host name ${pattern} is claimed by ${people.join(' and ')}; it is ignored`);
-    for (const { person } of config.people) {
+    for (const settings of config.people) {
+      const { person } = settings;
       const known = this.#beliefs.get(person);
       const belief = known === undefined ? newBelief(person) : before.has(person) ? known : renewed(known);
       // The phone of somebody else proves nothing of its former owner.
       this.#beliefs.set(
         person,
-        keepDevices(belief, (mac) => (this.#ownerNow(mac) ?? person) === person),
+        keepReports(
+          keepDevices(belief, (mac) => (this.#ownerNow(mac) ?? person) === person),
+          settings,
+        ),
       );
     }
     const names = new Set(config.people.map((p) => p.person));
