@@ -78,7 +78,7 @@ test('killed again and again it starts each time, tells nothing twice and forget
     await until(
       () => over(house),
       () => `life ${n}: ${house.lines.slice(-20).join('\n')}`,
-      60_000,
+      120_000,
     );
     const parts = partsOf(house);
     await house.stop('SIGKILL');
@@ -114,14 +114,20 @@ test('killed again and again it starts each time, tells nothing twice and forget
   await until(
     () => waiting()[0]?.n === 0,
     () => `still to be told: ${waiting()[0]?.n}`,
-    30_000,
+    120_000,
   );
   // An event alerts once for each rule, in whatever life.
   expect(
     bookRows(dir, 'select event, rule, count(*) as n from alerts group by event, rule having n > 1'),
   ).toEqual([]);
-  const ofPhone = bookRows<{ id: string }>(dir, `select id from alerts where rule = 'person'`);
-  expect([...new Set(arrived)].toSorted()).toEqual(ofPhone.map(({ id }) => id).toSorted());
+  // The house goes on: an alert may just be on its way.
+  const ofPhone = bookRows<{ id: string; told: number }>(
+    dir,
+    `select id, not exists (select 1 from deliveries d where d.alert = a.id and d.state = 'waiting') as told
+     from alerts a where rule = 'person'`,
+  );
+  expect(ofPhone.filter(({ id, told: done }) => done === 1 && !arrived.includes(id))).toEqual([]);
+  expect(arrived.filter((id) => !ofPhone.some((alert) => alert.id === id))).toEqual([]);
   // Whoever was about when it was killed is followed on, or the event is closed within two minutes.
   await until(
     async () => {
@@ -130,14 +136,14 @@ test('killed again and again it starts each time, tells nothing twice and forget
       return opened.every((id) => !open.includes(id) || there.includes(id));
     },
     () => `neither followed nor closed: ${opened.join(', ')}`,
-    125_000,
+    180_000,
   );
   expect(await house.stop()).toBe(0);
   // A detector that was killed before it was told its folder leaves that, empty.
   const left = readdirSync(path.join(dir, 'tmp'), { recursive: true, withFileTypes: true });
   expect(left.filter((one) => !one.isDirectory()).map((one) => one.name)).toEqual([]);
   expect(existsSync(path.join(dir, '.cache'))).toBe(false);
-});
+}, 900_000);
 
 test('a house without cameras starts nothing of them, and its metrics stay those that were promised', async () => {
   const { dir, remove } = await cameraFolder();
@@ -155,7 +161,7 @@ test('a house without cameras starts nothing of them, and its metrics stay those
   const house = started(dir);
   await house.url();
   const series = async () => (await house.get<{ series: string[] }>('/api/readings/series')).series;
-  await until(async () => (await series()).length > 0);
+  await until(async () => (await series()).length >= 27);
   expect(await series()).toHaveLength(27);
   expect((await series()).filter((name) => name.startsWith('home.cctv'))).toEqual([]);
   expect(partsOf(house)).toEqual([]);
