@@ -21,6 +21,7 @@ import {
 } from '../servers/house.ts';
 import { freePort, scratch, until } from '../servers/process.ts';
 import { promtool, promtoolPath } from '../servers/prometheus.ts';
+import { Stalls } from '../servers/stalls.ts';
 
 const missing = graphiteMissing;
 const bin = (name: string) => fileURLToPath(new URL(`../../bin/${name}`, import.meta.url));
@@ -36,6 +37,7 @@ describe.skipIf(missing !== undefined)(
   `electricity as a process${missing === undefined ? '' : ` (needs ${missing})`}`,
   () => {
     const life = new AsyncDisposableStack();
+    const stalls = life.use(new Stalls());
     const appliances = life.use(new Appliances({ net: 61, pollSeconds: 1, timeoutSeconds: 10 }));
     let graphite: Graphite;
     let options: LaresOptions;
@@ -149,8 +151,12 @@ describe.skipIf(missing !== undefined)(
       await arrives('house.cost_today');
       for (const [series, value] of Object.entries(expected)) {
         const tolerance = series.startsWith('meter') || series.startsWith('house') ? 0.02 : 0.005;
-        const last = (await newest(series)) ?? Number.NaN;
-        expect(Math.abs(last / value - 1), `${series} ${last}`).toBeLessThan(tolerance);
+        let last: number | undefined;
+        // What is made of several devices is right once all of them are there.
+        await until(
+          async () => Math.abs(((last = await newest(series)) ?? Number.NaN) / value - 1) < tolerance,
+          () => `${series} is ${last}, not ${value}`,
+        );
       }
       const named = graphite.files().filter((file) => file.startsWith('home/electricity/'));
       const sources = new Set(named.map((file) => file.split('/')[2]));
@@ -161,10 +167,18 @@ describe.skipIf(missing !== undefined)(
     });
 
     test('the meter of the house is in Graphite every 5 s, without a gap', async () => {
-      await until(async () => (await points('meter.power_kw')).length >= 4, undefined, 30_000);
-      const instants = (await points('meter.power_kw')).map(([at]) => at);
-      const steps = instants.slice(1).map((at, i) => at - instants[i]!);
-      expect(new Set(steps)).toEqual(new Set([5]));
+      let instants: number[] = [];
+      // On the way from Carbon's memory into its file a point is visible in neither for a moment.
+      await until(
+        async () => {
+          instants = (await points('meter.power_kw')).map(([at]) => at);
+          const slots = (instants.at(-1)! - instants[0]!) / 5 + 1;
+          return instants.length >= 4 && slots - instants.length <= stalls.beats(5_000);
+        },
+        () => `the meter is there at ${instants.join(', ')}`,
+        60_000,
+      );
+      expect(instants.filter((at) => at % 5 !== 0)).toEqual([]);
     });
 
     test('the commands tell devices, history, energy, cost, standby, prices and discoveries', async () => {
@@ -196,13 +210,15 @@ describe.skipIf(missing !== undefined)(
       await until(
         async () => ((await now()).house.energy?.today_kwh ?? 0) > 0,
         () => 'the house counts no energy',
+        90_000,
       );
       const energy = await json<{ path: string; days: { kwh: number }[] }>('energy');
       expect(energy.path).toBe('house');
       expect(energy.days.at(-1)!.kwh).toBeGreaterThan(0);
-      const cost = await json<{ currency: string; days: { path: string; standing: number }[] }>('cost');
-      expect(cost.currency).toBe('GBP');
-      expect(cost.days.find((d) => d.path === 'house')?.standing).toBe(0.6);
+      const cost = () => json<{ currency: string; days: { path: string; standing: number }[] }>('cost');
+      await until(async () => (await cost()).days.some((d) => d.path === 'house'), undefined, 90_000);
+      expect((await cost()).currency).toBe('GBP');
+      expect((await cost()).days.find((d) => d.path === 'house')?.standing).toBe(0.6);
       const standby = await json<{ standby: unknown[]; base_load: unknown }>('standby');
       expect(Object.keys(standby)).toEqual(['standby', 'base_load']);
       expect(await json('insight')).toMatchObject({ anomalies: [] });
@@ -211,7 +227,9 @@ describe.skipIf(missing !== undefined)(
 
       const text = await cli('devices');
       expect(text.out).toMatch(/^kasa\.living_room_lamp +Living room lamp +on +40(\.0)? W/m);
-      expect(text.out).toMatch(/^The house draws 7\d{3} W by the meter, 3\d{3} W of it unexplained/m);
+      await expect
+        .poll(async () => (await cli('devices')).out)
+        .toMatch(/^The house draws 7\d{3} W by the meter, 3\d{3} W of it unexplained/m);
       expect((await cli('history', 'kettle')).out).toMatch(/^kasa\.kettle\.power_watts\n.*[▁-█]/);
     });
 
@@ -240,8 +258,9 @@ describe.skipIf(missing !== undefined)(
       const before = lamp.sim.meters[0]!;
       before.on = false;
       await until(async () => (await device(lamp.path))?.values['is_on'] === 0);
-      const { events } = await json<{ events: Event[] }>('show', lamp.path);
-      expect(events[0]).toMatchObject({ kind: 'electricity.turned-off', cause: 'device' });
+      // The journal is written after the picture.
+      const newestEvent = async () => (await json<{ events: Event[] }>('show', lamp.path)).events[0];
+      await expect.poll(newestEvent).toMatchObject({ kind: 'electricity.turned-off', cause: 'device' });
       before.on = true;
       await until(async () => (await device(lamp.path))?.values['is_on'] === 1);
     });
@@ -268,10 +287,12 @@ describe.skipIf(missing !== undefined)(
     });
 
     test('discover finds what is in the named networks, also under the original name of the command', async () => {
-      const found = await json<{ host: string; name: string; model: string; metered: boolean }[]>(
-        'discover',
-        '--source',
-        'kasa',
+      type Found = { host: string; name: string; model: string; metered: boolean }[];
+      let found: Found = [];
+      // A search ends after a second: devices that a busy machine plays may answer later.
+      await until(
+        async () => (found = await json<Found>('discover', '--source', 'kasa')).length >= 3,
+        () => JSON.stringify(found),
       );
       expect(found.find((f) => f.host === unnamed.sim.host)).toMatchObject({
         name: 'Hallway',
@@ -279,10 +300,14 @@ describe.skipIf(missing !== undefined)(
         metered: true,
       });
       expect(found).toHaveLength(3);
-      const original = await runBin(bin('kasa_to_graphite'), ['--discover'], options);
+      const search = () => runBin(bin('kasa_to_graphite'), ['--discover'], options);
+      let original = await search();
+      await until(
+        async () => /^3 found/m.test(original.out) || /^3 found/m.test((original = await search()).out),
+        () => original.out + original.err,
+      );
       expect(original.code).toBe(0);
       expect(original.out).toMatch(/^kasa +127\.61\.0\.\d+ +Hallway +KP115/m);
-      expect(original.out).toMatch(/^3 found/m);
     });
 
     test('once asks every device, sends, and ends with 0 beside the service, also as the original commands', async () => {
@@ -353,7 +378,7 @@ describe.skipIf(missing !== undefined)(
       await house.line(/settings applied: .*electricity/);
       await measured(added.path);
       await until(async () => (await device('kasa.reading_lamp'))?.state === 'ok');
-      expect(await device(lamp.path)).toBeUndefined();
+      await until(async () => (await device(lamp.path)) === undefined);
       await until(async () => (await now()).house.price_per_kwh === 0.5);
       await arrives('kasa.reading_lamp.power_watts');
       writeSettings(options.dir, settings());
