@@ -69,6 +69,7 @@ async function demoInto(stdout: number | 'pipe') {
       until(
         () => canConnect(port),
         () => said,
+        100_000,
       ),
   };
 }

@@ -66,12 +66,12 @@ describe('a simulated camera', () => {
   test.each(['tcp', 'udp'])(
     'is played by an independent client over %s, again and again past its end',
     async (transport) => {
-      expect(await probe(sim.url('/main'), 2.05, transport)).toEqual({
-        codec: 'h264',
-        sizes: ['640x360'],
-        frames: 22,
-        steps: [100],
-      });
+      const { frames, steps, ...seen } = await probe(sim.url('/main'), 2.05, transport);
+      expect(seen).toEqual({ codec: 'h264', sizes: ['640x360'] });
+      // What comes in one heap after the machine stood still is more than UDP may hold, and some of it is lost.
+      const lossless = transport === 'tcp';
+      const odd = steps.filter((step) => (lossless ? step !== 100 : step % 100 !== 0));
+      expect([lossless ? frames : frames > 10, odd]).toEqual([lossless ? 22 : true, []]);
       expect(sim.counts('/main')).toMatchObject({ connected: 1, mostConnections: 1, played: 1 });
     },
   );
