@@ -18,6 +18,7 @@ test.each([
   ['src/presence/service.ts', `import { x } from '#metrics/index.ts'`],
   ['src/metrics/tick.ts', `import { settle } from '#presence/rules.ts'`],
   ['src/garage/tick.ts', `import { x } from './rules.ts'`],
+  ['src/presence/service.ts', `import { until } from '../../tests/servers/process.ts'`],
 ])('it catches %s doing %s', (file, code) => {
   expect(violations(file, code)).toHaveLength(1);
 });
@@ -27,6 +28,7 @@ test.each([
   ['src/presence/service.ts', `import type { Mac } from '#devices/model.ts'`],
   ['src/presence/config.ts', `import * as z from 'zod'`],
   ['src/app/main.ts', `import { x } from '#presence/service.ts'`],
+  ['src/presence/fixture.ts', `import { until } from '../../tests/servers/process.ts'`],
 ])('it lets %s do %s', (file, code) => {
   expect(violations(file, code)).toEqual([]);
 });
