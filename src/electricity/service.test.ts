@@ -271,7 +271,7 @@ test('switching reads back, and says in the journal who, why and what came of it
     false,
     'user:cli',
     'bedtime',
-    AbortSignal.timeout(1_000),
+    AbortSignal.timeout(60_000),
   );
   expect([done.path, done.isOn, asked]).toEqual(['kasa.living_room_lamp', false, [false]]);
   const [event] = await events('electricity.switched');
@@ -293,7 +293,7 @@ test('what a device pushes while it is being switched is not taken for somebody 
   };
   announce(lamp, { switches: { turn } });
   say(lamp.id, { is_on: 1, power_watts: 40 });
-  await service.turn('kasa.living_room_lamp', false, 'user:cli', '', AbortSignal.timeout(1_000));
+  await service.turn('kasa.living_room_lamp', false, 'user:cli', '', AbortSignal.timeout(60_000));
   expect(await events('electricity.turned-off')).toEqual([]);
   expect(await events('electricity.switched')).toHaveLength(1);
   say(lamp.id, { is_on: 1 });
@@ -305,14 +305,14 @@ test('a device that was silent is heard again when it says that it switched', as
   announce(lamp, { switches: { turn: async (on: boolean) => on } });
   say(lamp.id, { is_on: 1, power_watts: 40 });
   await clock.advance(600_000);
-  await service.turn('kasa.living_room_lamp', false, 'user:cli', '', AbortSignal.timeout(1_000));
+  await service.turn('kasa.living_room_lamp', false, 'user:cli', '', AbortSignal.timeout(60_000));
   expect(device('kasa.living_room_lamp')).toMatchObject({ state: 'ok', values: { is_on: 0 } });
 });
 
 test('a device that says something else after the command has not been switched', async () => {
   const { announce, service, events } = await house();
   announce(lamp, { switches: { turn: async () => true } });
-  const turned = service.turn('kasa.living_room_lamp', false, 'user:cli', '', AbortSignal.timeout(1_000));
+  const turned = service.turn('kasa.living_room_lamp', false, 'user:cli', '', AbortSignal.timeout(60_000));
   await expect(turned).rejects.toMatchObject({ code: 'BAD_REPLY' });
   expect(await events('electricity.switched')).toEqual([]);
   expect(await events('electricity.switch-failed')).toHaveLength(1);
@@ -324,7 +324,7 @@ test('a device with control: false is refused, and the refusal is kept', async (
   let asked = 0;
   announce(lamp, { switches: { turn: async () => (asked++, true) } });
   expect(device('kasa.living_room_lamp').control).toBe('forbidden');
-  const turned = service.turn('kasa.living_room_lamp', true, 'mqtt', '', AbortSignal.timeout(1_000));
+  const turned = service.turn('kasa.living_room_lamp', true, 'mqtt', '', AbortSignal.timeout(60_000));
   await expect(turned).rejects.toMatchObject({ code: 'FORBIDDEN' });
   expect(asked).toBe(0);
   expect((await events('electricity.switch-refused')).map((e) => e.cause)).toEqual(['mqtt']);

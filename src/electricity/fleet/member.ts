@@ -87,8 +87,9 @@ export class Member {
     const ended = this.#ended.signal;
     const limit = new AbortController();
     this.#poll = limit;
-    // Real time: a demo house may live faster, its sockets do not.
-    const timer = setTimeout(() => limit.abort(), timeoutMs);
+    // Real time: a demo house may live faster, its sockets do not. After a halt of this process timers are due before
+    // sockets are read; what came in time lies there and is heard first.
+    const timer = setTimeout(() => setImmediate(() => limit.abort()), timeoutMs);
     const station = this.#station;
     try {
       const poll = await station.poll(limit.signal);

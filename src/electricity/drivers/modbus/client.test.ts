@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { duplexPair, type Duplex } from 'node:stream';
+import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import type { LaresError } from '#kernel/errors.ts';
@@ -58,6 +59,30 @@ test.each(framings)('%s: a reply in single bytes is put together', async (framin
   sim.fault('split');
   expect(await read()).toBe(1234.5);
   expect(await read(volts)).toBeCloseTo(229.4, 1);
+});
+
+/** A meter in a thread of its own, which answers 1234.5 to everything also while this thread stands still. */
+async function meterBeside(): Promise<number> {
+  const meter = new Worker(
+    `const { parentPort } = require('node:worker_threads');
+     const reply = (asked) => Buffer.from([asked[0], asked[1], 0, 0, 0, 7, 1, 4, 4, 0x44, 0x9a, 0x50, 0]);
+     require('node:net')
+       .createServer((socket) => socket.on('data', (asked) => socket.write(reply(asked))))
+       .listen(0, '127.0.0.1', function () { parentPort.postMessage(this.address().port); });`,
+    { eval: true },
+  );
+  closers.push(() => meter.terminate());
+  return ((await once(meter, 'message')) as [number])[0];
+}
+
+test('a reply that came in time counts, also when this process stood still beyond the time-out', async () => {
+  const [bus] = config.parse({ buses: [{ host: '127.0.0.1', port: await meterBeside() }] }).buses;
+  const link = openLink(bus!, 'tcp');
+  closers.push(() => link.close());
+  await link.read(power, 30_000, never);
+  const late = link.read(power, 100, never);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+  expect(decodeValue('float32', 'ABCD', await late)).toBe(1234.5);
 });
 
 const broken: readonly (readonly [ModbusFault, Framing, LaresError['code'], RegExp])[] = [

@@ -108,6 +108,7 @@ export class Link {
         reject: (error) => (done(), reject(error as Error)),
       };
       const giveUp = (error: unknown) => {
+        if (this.#pending !== pending) return;
         this.#abandoned = [...this.#abandoned, pending].slice(-mostAbandoned);
         pending.reject(error);
       };
@@ -117,7 +118,8 @@ export class Link {
           'TIMEOUT',
           `timeout: ${this.#who(request)} did not answer within ${timeoutMs / 1000} s`,
         );
-      const timer = setTimeout(() => giveUp(silence()), timeoutMs);
+      // After a halt of this process the timer is due before the socket is read; a reply that came in time lies there.
+      const timer = setTimeout(() => setImmediate(() => giveUp(silence())), timeoutMs);
       signal.addEventListener('abort', onAbort, { once: true });
       // What lies here was sent unasked or came too late; a reply never begins before its request.
       this.#buffer = Buffer.alloc(0);

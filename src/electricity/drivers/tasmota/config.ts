@@ -24,7 +24,7 @@ export const mqttConfig = z
     }),
     poll_interval_seconds: z.number().min(1).max(3600).default(30).meta({
       title: 'Poll interval',
-      description: 'How often each metering device is asked for its readings, besides what it sends unasked',
+      description: 'How often each known device is asked for its readings, besides what it sends unasked',
       unit: 's',
       reload: 'restart',
     }),
