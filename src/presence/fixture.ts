@@ -6,7 +6,8 @@ import { Logger, silent } from '#platform/log.ts';
 import { openStore } from '#store/index.ts';
 import { scratch } from '../../tests/servers/process.ts';
 import { presenceConfig } from './config.ts';
-import { PresenceService, type Lan } from './service.ts';
+import type { Lan } from './service.model.ts';
+import { PresenceService } from './service.ts';
 
 export const noon = Date.UTC(2026, 10, 21, 12);
 export const phones = { alex: '02:00:00:00:00:01', sam: '02:00:00:00:00:02' };

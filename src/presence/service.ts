@@ -1,8 +1,6 @@
-import type { Bus, Movement } from '#kernel/bus.ts';
-import type { Clock, Log } from '#kernel/driver.ts';
+import type { Movement } from '#kernel/bus.ts';
 import { reason } from '#kernel/errors.ts';
-import type { LanDevice, LanSighting, Target } from '#devices/model.ts';
-import type { Store } from '#store/model.ts';
+import type { LanSighting, Target } from '#devices/model.ts';
 import type { PresenceConfig } from './config.ts';
 import {
   keepDevices,
@@ -18,32 +16,11 @@ import {
 import { defaultTuning, type Judgement, type Surroundings, type Tuning } from './fusion.model.ts';
 import { judge } from './fusion.rules.ts';
 import { countGuests, keepBook, shiftedBook, strangers, type GuestBook } from './guests.rules.ts';
-import type { PersonConfig, PersonView, PresenceView, Report, ReportSource, Suggestion } from './model.ts';
+import type { PersonConfig, PersonView, PresenceView, Report, Suggestion } from './model.ts';
 import { ownerOf, ownersOf, type Owners } from './owners.rules.ts';
 import { Relinker } from './relink.ts';
-
-/** The LAN as presence needs it; `DeviceRegistry` is one. */
-export interface Lan {
-  devices(): readonly LanDevice[];
-  /** Devices with proof of life within the last `withinMs`. */
-  present(withinMs: number): readonly LanDevice[];
-  get(mac: string): LanDevice | undefined;
-}
-
-export interface PresenceParts {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly bus: Bus;
-  readonly store: Pick<Store, 'journal' | 'state'>;
-  readonly lan: Lan;
-  /** False while no scanner watches the LAN: silence then proves nothing. */
-  readonly lanWorks: () => boolean;
-  /** Local hour of day of an instant, in the home's time zone. */
-  readonly hourOf: (at: number) => number;
-  readonly scanIntervalMs: () => number;
-  /** How long a report of each source is believed when it goes quiet. */
-  readonly reportTtlMs: () => Readonly<Record<ReportSource, number>>;
-}
+import type { PresenceParts } from './service.model.ts';
+import { transition } from './transition.rules.ts';
 
 interface Saved {
   readonly savedAt: number;
@@ -299,40 +276,13 @@ export class PresenceService {
 
   #announce(before: Belief, after: Belief, judgement: Judgement): void {
     const { log, store, clock } = this.#parts;
-    const { person } = after;
-    const strongest = judgement.evidence[0];
-    const silentS =
-      judgement.lastSeen === undefined ? undefined : Math.round((clock.now() - judgement.lastSeen) / 1000);
-    if (after.state === 'home')
-      log.info(`Detected ${person} at home (source=${strongest?.source ?? 'unknown'})`);
-    else if (before.state === 'home') log.info(`${person} left home after ${silentS ?? '?'} s of silence`);
-    else log.info(`${person} is away`);
-    const kind =
-      after.state === 'home'
-        ? 'presence.arrived'
-        : before.state === 'home'
-          ? 'presence.left'
-          : 'presence.away';
+    const { line, event } = transition(before, after, judgement, clock.now());
+    log.info(line);
     this.#writing = this.#writing
-      .then(() =>
-        store.journal.append({
-          at: clock.now(),
-          kind,
-          subject: `person:${person}`,
-          cause: 'fusion',
-          evidence: judgement.evidence,
-          data: {
-            from: before.state,
-            to: after.state,
-            probability: Number(judgement.probability.toFixed(4)),
-            ...(judgement.conflict === undefined ? {} : { conflict: judgement.conflict }),
-            ...(judgement.lastSeen === undefined ? {} : { last_seen: judgement.lastSeen }),
-          },
-        }),
-      )
+      .then(() => store.journal.append(event))
       .then(() => this.#save(true))
       .catch((error: unknown) =>
-        log.warn(`a transition of ${person} could not be kept: ${reason(error)}`, { error }),
+        log.warn(`a transition of ${after.person} could not be kept: ${reason(error)}`, { error }),
       );
     this.#tell();
   }
