@@ -32,20 +32,27 @@ describe('what stands', () => {
     expect(states(walks.at(-1)!.tracks)).toEqual(['1 confirmed']);
   });
 
-  const arrival = times(15, (i) => [car(Math.min(0.5, 0.1 + i * 0.04))]);
-
-  test('says since when, and forgets that when it moves on', () => {
+  /** A tracker before which a car drove up and stood for twenty seconds, and what it said last. */
+  function parked() {
     const tracker = new Tracker({ aspect });
-    play(tracker, arrival);
-    const parked = play(
+    play(
+      tracker,
+      times(15, (i) => [car(Math.min(0.5, 0.1 + i * 0.04))]),
+    );
+    const stands = play(
       tracker,
       times(100, () => [car(0.5)]),
       3000,
-    ).at(-1)!.tracks[0]!;
-    expect(parked).toMatchObject({ id: 1, state: 'confirmed' });
-    expect(parked.stationarySince).toBeGreaterThan(1500);
-    expect(parked.stationarySince).toBeLessThan(4000);
-    expect(parked.furniture).toBeUndefined();
+    );
+    return { tracker, track: stands.at(-1)!.tracks[0]! };
+  }
+
+  test('says since when, and forgets that when it moves on', () => {
+    const { tracker, track } = parked();
+    expect(track).toMatchObject({ id: 1, state: 'confirmed' });
+    expect(track.stationarySince).toBeGreaterThan(1500);
+    expect(track.stationarySince).toBeLessThan(4000);
+    expect(track.furniture).toBeUndefined();
     const leaving = play(
       tracker,
       times(8, (i) => [car(0.5 - i * 0.04)]),
@@ -56,13 +63,7 @@ describe('what stands', () => {
   });
 
   test('a parked car keeps its id over minutes in which headlights blind the detector', () => {
-    const tracker = new Tracker({ aspect });
-    play(tracker, arrival);
-    play(
-      tracker,
-      times(100, () => [car(0.5)]),
-      3000,
-    );
+    const { tracker } = parked();
     const blind = play(
       tracker,
       times(1200, (i) => (i % 400 === 399 ? [car(0.505, 0.3)] : [])),
@@ -73,13 +74,7 @@ describe('what stands', () => {
   });
 
   test('a pause in which nobody looked does not count as out of sight', () => {
-    const tracker = new Tracker({ aspect });
-    play(tracker, arrival);
-    play(
-      tracker,
-      times(100, () => [car(0.5)]),
-      3000,
-    );
+    const { tracker } = parked();
     expect(tracker.step(9_000_000, [])).toMatchObject({ tracks: [{ id: 1, state: 'lost' }], ended: [] });
     expect(tracker.step(9_000_200, [car(0.5)]).tracks).toMatchObject([{ id: 1, state: 'confirmed' }]);
   });
